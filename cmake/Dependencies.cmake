@@ -1,0 +1,9 @@
+# What the build takes from the system, all by pkg-config.
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3)
+pkg_check_modules(FUSE REQUIRED IMPORTED_TARGET fuse3>=3.14)
+if(GOS_LIBTORRENT)
+    pkg_check_modules(LIBTORRENT REQUIRED IMPORTED_TARGET libtorrent-rasterbar>=2.0.8)
+endif()
