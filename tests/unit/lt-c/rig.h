@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the tests of lt-c stand on: a folder with random data and torrents of
+ * it, seeders, and the smallest engine that can be behind the hooks. Each slot
+ * belongs to one block; a piece is right when it equals the original bytes. The
+ * hooks run in the network thread; `lock` guards what the test looks at. */
+#ifndef GOS_TEST_LTC_RIG_H
+#define GOS_TEST_LTC_RIG_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "lt-c/lt-c.h"
+
+#define RIG_PEERS 64
+
+/* ---- programs and files ---- */
+
+struct seeder {
+    pid_t pid;
+    int in; /* closing it ends the seeder */
+    struct sockaddr_storage addr;
+};
+
+/* Exits with 77 if the tools are not built. */
+const char *rig_tool(const char *name);
+void rig_run(const char *const argv[]);
+char *rig_folder(void); /* a new one; remove and free with rig_remove() */
+void rig_remove(char *folder);
+/* Write `size` random bytes, the same for the same seed. */
+void rig_file(const char *folder, const char *name, size_t size, unsigned seed);
+/* Read a whole file. */
+uint8_t *rig_read(const char *path, size_t *size);
+ltc_info *rig_torrent(const char *folder, const char *name, const char *kind, unsigned piece);
+void rig_seed(struct seeder *s, const char *folder, const char *name, const char *const extra[]);
+void rig_seed_end(struct seeder *s);
+
+/* ---- the engine ---- */
+
+struct rig;
+
+struct rig_peer {
+    struct rig_torrent *torrent;
+    ltc_peer *peer; /* NULL: this entry is free */
+    bool joined, choked;
+    unsigned asked; /* requests that were not answered */
+};
+
+struct rig_torrent {
+    struct rig *rig;
+    ltc_torrent *torrent;
+    ltc_info *info;
+    const uint8_t *expected; /* the whole torrent, padding included */
+    uint32_t first_slot;
+    uint32_t n_blocks, per_piece;
+    uint8_t *block; /* enum in rig.c */
+    bool *pad;      /* libtorrent has it already */
+    bool *hashing, *verified, *drop;
+    struct rig_peer peers[RIG_PEERS];
+    unsigned joined, left, news, readies, stops, removed, wrong;
+    bool refuse_peers, refuse_ready, wants; /* set by the test */
+    unsigned spite; /* a seed: drop pieces when their last block comes */
+};
+
+struct rig {
+    ltc_session *session;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* guarded by lock */
+    uint8_t *arena;
+    bool *withheld;
+    uint32_t slots;
+    struct rig_torrent *torrents[64];
+    uint64_t blocks_in, blocks_dropped, hash_misses;
+    unsigned works;
+    /* the pump thread */
+    pthread_t pump;
+    bool end;
+    struct ltc_event events[64];
+    unsigned n_events;
+};
+
+void rig_start(struct rig *r, uint32_t slots);
+void rig_end(struct rig *r);
+/* `info` NULL: a magnet of the hashes. `slot`: where its slots begin. */
+int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add, const uint8_t *expected,
+            uint32_t first_slot);
+void rig_leave(struct rig_torrent *t); /* remove, wait for `removed`, release */
+void rig_drop(struct rig_torrent *t, uint32_t piece); /* un-have it, soon */
+/* Wait until `piece` (or, if -1, each) is verified; false after `seconds`. */
+bool rig_wait_piece(struct rig_torrent *t, int64_t piece, double seconds);
+bool rig_wait(struct rig *r, bool (*is_so)(void *arg), void *arg, double seconds);
+
+#endif
