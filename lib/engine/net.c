@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hooks: what libtorrent's network thread tells us, and the bookkeeping that
+ * follows each burst of it. All of this file runs on the network thread.
+ *
+ * Events only set state; whatever goes out (requests, cancels, answers to
+ * withheld writes) leaves from `work`, which runs after each burst. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/minmax.h"
+#include "engine/engine.h"
+#include "engine/verify.h"
+
+#define RETRY_NS (100 * GOS__MS) /* after memory was short */
+#define MAX_LIARS 16             /* told at once by one piece */
+#define MAX_SUSPECTS 64
+
+/* ---- liars ---- */
+
+static void ban(gos_torrent *t, uint32_t who)
+{
+    gos_session *s = t->session;
+    gos__blame_ban(t->blame, who);
+    for (struct gos__list *l = t->peers.next, *next; l != &t->peers; l = next) {
+        struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
+        next = l->next; /* the peer may leave inside the call */
+        if (p->who == who)
+            ltc_peer_ban(p->lt);
+    }
+    gos__log(&s->log, GOS_LOG_WARN, "engine", "a peer sent wrong data and was banned (%llu so far)",
+             (unsigned long long)gos__blame_bans(t->blame));
+}
+
+static void ban_all(gos_torrent *t, const uint32_t *liars, int n)
+{
+    for (int i = 0; i < n && i < MAX_LIARS; i++)
+        ban(t, liars[i]);
+}
+
+/* Who shall send the next copy: one peer alone, best one that had no part in the
+ * failed ones, so that its copy can be compared with theirs. */
+static uint32_t pick_sender(gos_torrent *t, uint32_t piece)
+{
+    uint32_t suspects[MAX_SUSPECTS];
+    size_t n = gos__blame_senders(t->blame, piece, suspects, MAX_SUSPECTS);
+    uint32_t who = gos__sched_pick(t->sched, piece, suspects, n);
+    return who != GOS__SCHED_NOBODY ? who : gos__sched_pick(t->sched, piece, NULL, 0);
+}
+
+static void find_liars(gos_torrent *t, struct gos__piece *p, const uint64_t *prints)
+{
+    uint32_t liars[MAX_LIARS];
+    uint32_t *senders = gos__malloc(p->n_blocks * sizeof *senders);
+    if (senders && prints) {
+        for (uint32_t i = 0; i < p->n_blocks; i++)
+            senders[i] = gos__sched_sender(t->sched, p->index, i);
+        ban_all(t, liars,
+                gos__blame_failed(t->blame, p->index, prints, senders, p->n_blocks, liars, MAX_LIARS));
+    }
+    gos__free(senders);
+}
+
+/* libtorrent is not told: it would blame by guess. The piece is quietly forgotten
+ * and fetched again. */
+static void piece_failed(gos_torrent *t, struct gos__piece *p, const uint64_t *prints)
+{
+    gos_session *s = t->session;
+    gos__log(&s->log, GOS_LOG_WARN, "engine", "piece %u does not match its hash: fetching it again",
+             p->index);
+    find_liars(t, p, prints);
+    gos__plan_give_writes_back(s, p);
+    gos__lock(&s->lock);
+    gos__piece_reset(p);
+    p->want_prints = true;
+    t->stats.failed_pieces++;
+    t->stats.banned_peers = gos__blame_bans(t->blame);
+    gos__unlock(&s->lock);
+    gos__piece_padding(t->view, p->index, t->padding, p->n_blocks);
+    gos__sched_restart(t->sched, p->index, t->padding, pick_sender(t, p->index));
+    t->next_step = 0;
+}
+
+static void piece_good(gos_torrent *t, struct gos__piece *p, const uint64_t *prints)
+{
+    gos_session *s = t->session;
+    uint32_t liars[MAX_LIARS];
+    if (gos__blame_suspects(t->blame, p->index) && prints)
+        ban_all(t, liars,
+                gos__blame_good(t->blame, p->index, prints, p->n_blocks, liars, MAX_LIARS));
+    gos__sched_end(t->sched, p->index);
+    p->scheduled = false;
+    t->next_step = 0;
+    gos__lock(&s->lock);
+    p->want_prints = false;
+    t->stats.verified += p->size;
+    t->stats.banned_peers = gos__blame_bans(t->blame);
+    gos__unlock(&s->lock);
+}
+
+/* The hash thread has a verdict. */
+static void deal_with(gos_session *s, struct gos__piece *p)
+{
+    gos_torrent *t = p->owner;
+    gos__lock(&s->lock);
+    uint64_t *prints = p->prints;
+    int verdict = p->verdict;
+    bool gone = p->gone;
+    p->prints = NULL;
+    p->hashing = false;
+    if (verdict == GOS__VERIFY_UNKNOWN || verdict < 0)
+        p->unjudged = true;
+    if (verdict == GOS__VERIFY_UNKNOWN && !gone) {
+        t->needs_layers = true;
+        if (!s->closing)
+            ltc_interrupt(s->lt); /* the pump asks for them */
+    }
+    gos__unlock(&s->lock);
+    if (!gone && verdict == GOS__VERIFY_GOOD)
+        piece_good(t, p, prints);
+    else if (!gone && verdict == GOS__VERIFY_BAD)
+        piece_failed(t, p, prints);
+    else if (!gone && verdict < 0)
+        s->replan_at = gos__min_i64(s->replan_at, ltc_now_ns(s->lt) + RETRY_NS);
+    gos__free(prints);
+    gos__lock(&s->lock);
+    gos__piece_unpin(p);
+    gos__unlock(&s->lock);
+    gos_torrent_unref(t);
+}
+
+static void deal_with_verdicts(gos_session *s)
+{
+    gos__lock(&s->lock);
+    while (!gos__list_empty(&s->hashed)) {
+        struct gos__piece *p = GOS__LIST_OWNER(s->hashed.next, struct gos__piece, hash_link);
+        gos__list_remove(&p->hash_link);
+        gos__unlock(&s->lock);
+        deal_with(s, p);
+        gos__lock(&s->lock);
+    }
+    gos__unlock(&s->lock);
+}
+
+/* Something happened that the scheduler should act on when the burst is over. */
+static void act_soon(gos_torrent *t)
+{
+    t->changed = true;
+    t->next_step = 0;
+    ltc_wake(t->session->lt);
+}
+
+static void join(gos_torrent *t, struct gos__peer *p)
+{
+    if (!t->sched)
+        return; /* no metadata yet */
+    if (!p->sched && gos__sched_join(t->sched, &p->sched, p->lt, p->who) < 0) {
+        /* Without memory the peer is of no use for a while; others serve. */
+        p->sched = NULL;
+        t->session->replan_at = gos__min_i64(t->session->replan_at, ltc_now_ns(t->session->lt) + RETRY_NS);
+        return;
+    }
+    gos__sched_set_cap(t->sched, p->sched, p->max_requests, p->fast);
+    gos__sched_choke(t->sched, p->sched, !p->unchoked);
+    gos__sched_have(t->sched, p->sched);
+    act_soon(t);
+}
+
+/* What could not be done for want of memory: peers that were not taken, pieces
+ * that were not judged. */
+static void try_again(gos_session *s)
+{
+    for (struct gos__list *k = s->known.next; k != &s->known; k = k->next) {
+        gos_torrent *t = GOS__LIST_OWNER(k, gos_torrent, net_link);
+        for (struct gos__list *l = t->peers.next; l != &t->peers; l = l->next) {
+            struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
+            if (p->joined && !p->sched)
+                join(t, p);
+        }
+    }
+    gos__lock(&s->lock);
+    for (struct gos__list *l = s->pieces.next; l != &s->pieces; l = l->next) {
+        struct gos__piece *p = GOS__LIST_OWNER(l, struct gos__piece, link);
+        if (p->unjudged && p->verdict < 0 && !p->hashing)
+            gos__hasher_add_locked(s, p);
+    }
+    gos__unlock(&s->lock);
+}
+
+/* ---- work ---- */
+
+static void publish_stats(gos_torrent *t)
+{
+    gos_session *s = t->session;
+    uint32_t joined = 0, unchoked = 0;
+    for (struct gos__list *l = t->peers.next; l != &t->peers; l = l->next) {
+        const struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
+        joined += p->joined;
+        unchoked += p->joined && p->unchoked;
+    }
+    gos__lock(&s->lock);
+    t->stats.peers = joined;
+    t->stats.peers_unchoked = unchoked;
+    t->stats.received += t->received;
+    t->stats.dropped += t->dropped;
+    gos__unlock(&s->lock);
+    t->received = t->dropped = 0;
+}
+
+/* Outgoing uTP costs seconds where peers speak only TCP, so it is off until a
+ * torrent finds nobody without it. Returns when to look again. */
+static int64_t look_for_the_lonely(gos_session *s, int64_t now)
+{
+    bool want = false, settled = true;
+    int64_t next = INT64_MAX;
+    for (struct gos__list *l = s->known.next; l != &s->known; l = l->next) {
+        const gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, net_link);
+        if (t->tcp_peers > 0)
+            continue;
+        settled = false;
+        int64_t due = t->lonely_since + GOS__UTP_AFTER_NS;
+        if (t->tries < GOS__UTP_AFTER_TRIES)
+            continue;
+        if (due <= now)
+            want = true;
+        else
+            next = gos__min_i64(next, due);
+    }
+    gos__lock(&s->lock);
+    /* Once on it stays on until every torrent has a peer over TCP. */
+    bool utp = want || (s->want_utp && !settled);
+    if (utp != s->want_utp) {
+        s->want_utp = utp;
+        if (!s->closing)
+            ltc_interrupt(s->lt); /* the pump switches */
+    }
+    gos__unlock(&s->lock);
+    return next;
+}
+
+static int64_t step_torrents(gos_session *s, int64_t now)
+{
+    int64_t next = INT64_MAX;
+    for (struct gos__list *l = s->known.next; l != &s->known; l = l->next) {
+        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, net_link);
+        if (t->sched && t->live && now >= t->next_step)
+            t->next_step = gos__sched_step(t->sched, now);
+        if (t->sched && t->live)
+            next = gos__min_i64(next, t->next_step);
+        if (t->changed) {
+            publish_stats(t);
+            t->changed = false;
+        }
+    }
+    return next;
+}
+
+static int64_t net_work(void *user)
+{
+    gos_session *s = user;
+    gos__lock(&s->lock);
+    if (!s->on_network) {
+        s->network_thread = pthread_self();
+        s->on_network = true;
+    }
+    if (!s->lt) { /* ltc_session_new() has not returned yet; it is woken again then */
+        gos__unlock(&s->lock);
+        return INT64_MAX;
+    }
+    int64_t now = ltc_now_ns(s->lt);
+    if (now >= s->next_expiry)
+        s->next_expiry = gos__waiters_expire_locked(s, now);
+    gos__unlock(&s->lock);
+
+    deal_with_verdicts(s);
+    bool retry = now >= s->replan_at;
+    if (retry) {
+        s->replan_at = INT64_MAX;
+        try_again(s);
+    }
+    gos__lock(&s->lock);
+    bool plan = s->wishes_changed || retry;
+    gos__unlock(&s->lock);
+    if (plan)
+        gos__plan(s, now);
+    int64_t next = gos__min_i64(step_torrents(s, now), look_for_the_lonely(s, now));
+    gos__lock(&s->lock);
+    next = gos__min_i64(next, s->next_expiry);
+    gos__unlock(&s->lock);
+    return gos__min_i64(next, s->replan_at);
+}
+
+/* ---- torrents ---- */
+
+static void know(gos_torrent *t)
+{
+    gos_session *s = t->session;
+    if (!gos__list_empty(&t->net_link))
+        return;
+    gos__list_append(&s->known, &t->net_link);
+    t->lonely_since = ltc_now_ns(s->lt);
+}
+
+static int make_tables(gos_torrent *t)
+{
+    const struct ltc_info_view *v = t->view;
+    size_t n_order = gos__min_u64(v->n_pieces, t->session->arena.n_slots);
+    const struct gos__sched_out *out = &gos__net_sched_out;
+    t->order = gos__calloc(n_order, sizeof *t->order);
+    t->padding = gos__calloc(v->piece_length / LTC_BLOCK, 1);
+    struct gos__piece **pieces = gos__calloc(v->n_pieces, sizeof(struct gos__piece *));
+    if (!t->order || !t->padding || !pieces || gos__sched_new(&t->sched, out, t) < 0) {
+        gos__free(pieces);
+        return gos__error_nomem();
+    }
+    gos__lock(&t->session->lock);
+    t->pieces = pieces;
+    gos__unlock(&t->session->lock);
+    return 0;
+}
+
+static int64_t net_ready(void *torrent, ltc_info *info)
+{
+    gos_torrent *t = torrent;
+    gos_session *s = t->session;
+    know(t);
+    int rc = t->info ? 0 : gos__torrent_set_info(t, info);
+    if (rc >= 0)
+        rc = make_tables(t);
+    if (rc < 0) {
+        gos__torrent_fail(t, rc, gos_last_error());
+        return -1;
+    }
+    gos__lock(&s->lock);
+    t->state = GOS__TORRENT_READY;
+    t->known = true;
+    t->live = true;
+    s->wishes_changed = true;
+    gos__cond_broadcast(&s->changed);
+    gos__unlock(&s->lock);
+    for (struct gos__list *l = t->peers.next; l != &t->peers; l = l->next) {
+        struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
+        if (p->joined)
+            join(t, p);
+    }
+    ltc_wake(s->lt);
+    /* The last piece: seldom read first, and every seed has it. */
+    return (int64_t)t->view->n_pieces - 1;
+}
+
+static int64_t net_block(void *torrent, uint32_t piece, uint32_t block, const void *bytes,
+                         uint32_t len)
+{
+    gos_torrent *t = torrent;
+    gos_session *s = t->session;
+    /* Pieces come and go on this thread only, so looking needs no lock. */
+    struct gos__piece *p = t->live && piece < t->view->n_pieces ? t->pieces[piece] : NULL;
+    t->changed = true;
+    if (!p || block >= p->n_blocks || p->stored[block] || len != gos__piece_block_len(p, block)) {
+        t->dropped += len;
+        return LTC_DROPPED;
+    }
+    memcpy(gos__arena_at(&s->arena, p->slots[block]), bytes, len);
+    int64_t now = ltc_now_ns(s->lt);
+    gos__lock(&s->lock);
+    p->stored[block] = GOS__BLOCK_STORED;
+    p->n_stored++;
+    p->progress_ns = now;
+    if (gos__piece_complete(p))
+        gos__hasher_add_locked(s, p);
+    gos__unlock(&s->lock);
+    p->withheld[block] = 1;
+    gos__sched_stored(t->sched, piece, block);
+    return p->slots[block];
+}
+
+/* libtorrent's own idea of when a piece is complete is not needed: ours counts
+ * blocks. Answered at once, the answer is sure to come before any write of the
+ * piece is given back, without which libtorrent can lose the piece for ever. */
+static bool net_hash(void *torrent, uint32_t piece)
+{
+    (void)torrent;
+    (void)piece;
+    return false;
+}
+
+static void net_stop(void *torrent)
+{
+    gos_torrent *t = torrent;
+    gos_session *s = t->session;
+    struct gos__list gone;
+    gos__list_init(&gone);
+    gos__lock(&s->lock);
+    t->live = false;
+    for (struct gos__list *l = s->pieces.next, *next; l != &s->pieces; l = next) {
+        struct gos__piece *p = GOS__LIST_OWNER(l, struct gos__piece, link);
+        next = l->next;
+        if (p->owner == t)
+            gos__plan_evict_locked(s, p, &gone);
+    }
+    gos__unlock(&s->lock);
+    gos__plan_let_go(s, &gone);
+}
+
+static void net_removed(void *torrent)
+{
+    gos_torrent *t = torrent;
+    net_stop(t);
+    gos__list_remove(&t->net_link);
+    gos__torrent_removed(t);
+}
+
+/* ---- peers ---- */
+
+static bool net_peer_new(void *torrent, ltc_peer *peer, const struct ltc_peer_addr *addr,
+                         void **peer_user)
+{
+    gos_torrent *t = torrent;
+    know(t);
+    t->tries += addr->outgoing;
+    int64_t who = gos__blame_who(t->blame, &addr->sa, addr->outgoing);
+    if (who < 0 || gos__blame_banned(t->blame, (uint32_t)who))
+        return false;
+    struct gos__peer *p = gos__calloc(1, sizeof *p);
+    if (!p)
+        return false;
+    p->lt = peer;
+    p->who = (uint32_t)who;
+    gos__list_append(&t->peers, &p->link);
+    *peer_user = p;
+    return true;
+}
+
+static void net_peer_joined(void *torrent, void *peer, bool fast_extension, uint32_t max_requests)
+{
+    gos_torrent *t = torrent;
+    struct gos__peer *p = peer;
+    if (!p->joined) {
+        p->joined = true;
+        p->tcp = !ltc_peer_utp(p->lt);
+        t->tcp_peers += p->tcp;
+        t->tries = 0;
+    }
+    p->fast = fast_extension;
+    p->max_requests = max_requests;
+    join(t, p);
+    act_soon(t);
+}
+
+static void net_peer_left(void *torrent, void *peer)
+{
+    gos_torrent *t = torrent;
+    struct gos__peer *p = peer;
+    if (p->sched)
+        gos__sched_leave(t->sched, p->sched);
+    if (p->joined && p->tcp && --t->tcp_peers == 0)
+        t->lonely_since = ltc_now_ns(t->session->lt);
+    gos__list_remove(&p->link);
+    gos__free(p);
+    act_soon(t);
+}
+
+static void set_choked(gos_torrent *t, struct gos__peer *p, bool choked)
+{
+    p->unchoked = !choked;
+    if (p->sched)
+        gos__sched_choke(t->sched, p->sched, choked);
+    act_soon(t);
+}
+
+static void net_peer_choked(void *torrent, void *peer)
+{
+    set_choked(torrent, peer, true);
+}
+
+static void net_peer_unchoked(void *torrent, void *peer)
+{
+    set_choked(torrent, peer, false);
+}
+
+static void net_peer_rejected(void *torrent, void *peer, uint32_t piece, uint32_t block)
+{
+    gos_torrent *t = torrent;
+    struct gos__peer *p = peer;
+    if (p->sched)
+        gos__sched_reject(t->sched, p->sched, piece, block);
+    act_soon(t);
+}
+
+static void net_peer_have(void *torrent, void *peer)
+{
+    gos_torrent *t = torrent;
+    struct gos__peer *p = peer;
+    if (p->sched)
+        gos__sched_have(t->sched, p->sched);
+    act_soon(t);
+}
+
+static void net_received(void *torrent, void *peer, uint32_t piece, uint32_t block, uint32_t len)
+{
+    gos_torrent *t = torrent;
+    struct gos__peer *p = peer;
+    t->received += len;
+    if (p->sched)
+        gos__sched_received(t->sched, p->sched, piece, block, len, ltc_now_ns(t->session->lt));
+    act_soon(t); /* also when libtorrent finds the block redundant, and block is not called */
+}
+
+const struct ltc_hooks gos__net_hooks = {
+    .work = net_work,
+    .ready = net_ready,
+    .block = net_block,
+    .hash = net_hash,
+    .stop = net_stop,
+    .removed = net_removed,
+    .peer_new = net_peer_new,
+    .peer_joined = net_peer_joined,
+    .peer_left = net_peer_left,
+    .peer_choked = net_peer_choked,
+    .peer_unchoked = net_peer_unchoked,
+    .peer_rejected = net_peer_rejected,
+    .peer_have = net_peer_have,
+    .received = net_received,
+};
+
+/* ---- what the scheduler can do ---- */
+
+static uint32_t block_len(const gos_torrent *t, uint32_t piece, uint32_t block)
+{
+    return (uint32_t)gos__min_u64(gos__piece_size(t->view, piece) - (uint64_t)block * LTC_BLOCK,
+                                  LTC_BLOCK);
+}
+
+static bool out_has(void *user, void *peer, uint32_t piece)
+{
+    (void)user;
+    return ltc_peer_has(peer, piece);
+}
+
+static void out_interested(void *user, void *peer)
+{
+    (void)user;
+    ltc_peer_interested(peer);
+}
+
+static void out_request(void *user, void *peer, uint32_t piece, uint32_t block)
+{
+    ltc_peer_request(peer, piece, block, block_len(user, piece, block));
+}
+
+static void out_cancel(void *user, void *peer, uint32_t piece, uint32_t block)
+{
+    ltc_peer_cancel(peer, piece, block, block_len(user, piece, block));
+}
+
+static void out_flush(void *user, void *peer)
+{
+    (void)user;
+    ltc_peer_flush(peer);
+}
+
+const struct gos__sched_out gos__net_sched_out = {
+    .has = out_has,
+    .interested = out_interested,
+    .request = out_request,
+    .cancel = out_cancel,
+    .flush = out_flush,
+};

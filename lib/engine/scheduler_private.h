@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the scheduler share: blocks know who was asked for them,
+ * peers know what they were asked for, and both sides are changed together by
+ * the functions below. Network thread only.
+ *
+ *   scheduler.c         the pass: whom to ask for what, and when to look again
+ *   scheduler_pieces.c  pieces, blocks, the order
+ *   scheduler_peers.c   peers, their queues, how fast they are
+ *   scheduler_check.c   the invariants, for tests */
+#ifndef GOS_ENGINE_SCHEDULER_PRIVATE_H
+#define GOS_ENGINE_SCHEDULER_PRIVATE_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "engine/scheduler.h"
+
+#define GOS__SCHED_BLOCK 16384
+#define GOS__SCHED_MIN_DEPTH 8 /* requests at a peer whose rate is not known */
+#define GOS__SCHED_OWNERS 2    /* peers asked for one block at the same time */
+#define GOS__SCHED_NEXT_PASS INT64_MIN
+#define GOS__SCHED_UNORDERED UINT32_MAX /* a piece that is not in the order */
+
+/* ---- blocks and pieces ---- */
+
+enum gos__sched_state {
+    GOS__SCHED_FREE,
+    GOS__SCHED_ASKED,    /* has owners */
+    GOS__SCHED_ARRIVING, /* received in this call stack; free again unless stored in it */
+    GOS__SCHED_STORED,
+};
+
+struct gos__sched_owner {
+    struct gos__sched_peer *peer;
+    uint8_t slot; /* of its queue */
+};
+
+struct gos__sched_block {
+    struct gos__sched_owner owner[GOS__SCHED_OWNERS];
+    uint32_t sender;
+    uint8_t n_owners;
+    uint8_t state;
+};
+
+struct gos__sched_piece {
+    struct gos__sched_piece *next; /* in its bucket */
+    uint32_t number;
+    uint32_t n_blocks;
+    uint32_t n_free;
+    uint32_t n_asked;
+    uint32_t first_free; /* no block before it is free */
+    uint32_t place;      /* in the order, or GOS__SCHED_UNORDERED */
+    uint32_t only;       /* the one peer to ask, or GOS__SCHED_NOBODY */
+    struct gos__sched_block block[];
+};
+
+/* The order keeps the numbers of pieces that are not begun (yet). */
+struct gos__sched_place {
+    uint32_t number;
+    struct gos__sched_piece *piece; /* NULL: not begun, or listed before */
+};
+
+/* ---- peers ---- */
+
+enum gos__sched_request_state {
+    GOS__SCHED_UNUSED,
+    GOS__SCHED_LIVE,       /* an owner of its block */
+    GOS__SCHED_CANCEL_DUE, /* given up; the next pass tells the peer */
+    GOS__SCHED_STALE,      /* given up; the peer may still answer */
+};
+
+struct gos__sched_request {
+    uint32_t piece;
+    uint32_t block;
+    int64_t asked;
+    int64_t until; /* live: late from then on; else: forgotten from then on */
+    uint8_t state;
+};
+
+struct gos__sched_peer {
+    struct gos__list link;
+    void *handle;
+    uint32_t who;
+    bool fast;
+    bool choked;
+    bool interested; /* told so */
+    bool stalled;    /* asked, and silent for too long */
+    bool unflushed;
+    /* Nothing for this peer before this place of the order, as of that change. */
+    uint32_t cursor;
+    uint64_t cursor_change;
+    uint64_t interest_order; /* the order in which it was found to have nothing */
+    /* queue */
+    uint32_t cap;
+    uint32_t depth;
+    uint32_t n_live;
+    uint32_t n_stale; /* and due for cancelling */
+    uint32_t n_cancel_due;
+    uint32_t n_unused;
+    uint8_t unused[GOS__SCHED_MAX_QUEUE];
+    struct gos__sched_request request[GOS__SCHED_MAX_QUEUE];
+    /* times and rate */
+    uint64_t rate; /* bytes a second; 0: not known */
+    int64_t window_start;
+    uint64_t window_bytes;
+    int64_t last_ask; /* or GOS__SCHED_NEXT_PASS: counts from the next pass */
+    int64_t last_delivery;
+    int64_t waiting_since; /* while something is live: the last sign of life */
+    int64_t quiet_until;   /* it rejected: not asked before */
+    uint32_t rejects;      /* in a row */
+    int64_t next_sweep;
+};
+
+struct gos__sched {
+    struct gos__sched_out out;
+    void *user;
+    int64_t now; /* of the last event that carried a time */
+    struct gos__sched_stats stats;
+    struct gos__list peers;
+    /* begun pieces by number */
+    struct gos__sched_piece **buckets;
+    uint32_t n_buckets; /* a power of two */
+    uint32_t n_pieces;
+    uint32_t n_only; /* pieces that are asked from one peer only */
+    /* the order */
+    struct gos__sched_place *order;
+    uint32_t order_len;
+    uint32_t order_cap;
+    uint32_t order_unbegun; /* places without a piece */
+    uint32_t awaited;
+    uint32_t cursor;       /* no free block before this place */
+    uint64_t change;       /* grows when a block becomes free or may be asked from more peers */
+    uint64_t order_number; /* grows with each order */
+    int64_t next_hedge;
+    /* the one block that is arriving */
+    struct gos__sched_piece *arriving_piece;
+    uint32_t arriving_block;
+};
+
+#define GOS__SCHED_EACH_PEER(s, p)                                                                 \
+    for (struct gos__sched_peer *p =                                                               \
+             GOS__LIST_OWNER((s)->peers.next, struct gos__sched_peer, link);                       \
+         &(p)->link != &(s)->peers;                                                                \
+         (p) = GOS__LIST_OWNER((p)->link.next, struct gos__sched_peer, link))
+
+/* ---- scheduler_pieces.c ---- */
+
+struct gos__sched_piece *gos__sched_find(const struct gos__sched *s, uint32_t number);
+void gos__sched_drop_pieces(struct gos__sched *s);
+/* Somebody may be asked for it who could not be before. */
+void gos__sched_release_only(struct gos__sched *s, struct gos__sched_piece *piece);
+/* The first free block of a piece that has one. */
+uint32_t gos__sched_first_free(struct gos__sched_piece *piece);
+void gos__sched_own(struct gos__sched_piece *piece, uint32_t block, struct gos__sched_peer *p,
+                    uint8_t slot);
+bool gos__sched_owns(const struct gos__sched_block *b, const struct gos__sched_peer *p,
+                     uint8_t *slot);
+/* p is not asked for it any more. The state of the block is the caller's to set. */
+void gos__sched_remove_owner(struct gos__sched_block *b, const struct gos__sched_peer *p);
+/* p is not asked for it any more; free when nobody else is. */
+void gos__sched_disown(struct gos__sched *s, uint32_t piece, uint32_t block,
+                       const struct gos__sched_peer *p);
+/* It was received from `who`: nobody shall be asked until it is known whether it is stored. */
+void gos__sched_arrive(struct gos__sched *s, struct gos__sched_piece *piece, uint32_t block,
+                       uint32_t who);
+/* What arrived and was not stored is free again. */
+void gos__sched_settle(struct gos__sched *s);
+
+/* ---- scheduler_peers.c ---- */
+
+/* How long a further block asked from p now should take. */
+int64_t gos__sched_expect(const struct gos__sched_peer *p);
+/* Whether p may be asked for one more, `extra` of them beyond what keeps it busy. */
+bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p, uint32_t extra);
+/* Ask p for a block that it does not own; it has room. */
+void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos__sched_piece *piece,
+                    uint32_t block);
+/* Ask for a block that nobody wants, so that the peer stays. */
+void gos__sched_ask_redundant(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
+                              uint32_t block);
+/* The request has lost its block; the peer will be told by the next pass. */
+void gos__sched_give_up(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot);
+void gos__sched_send_cancels(struct gos__sched *s, struct gos__sched_peer *p);
+/* Take back what a silent peer was asked, forget what will not be answered. */
+void gos__sched_expire(struct gos__sched *s, struct gos__sched_peer *p);
+/* When gos__sched_expire() may have something to do, or the peer may be asked again. */
+int64_t gos__sched_peer_next(const struct gos__sched *s, const struct gos__sched_peer *p);
+
+#endif
