@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the kernel asks, answered: everything but READ from memory and at once.
+ * Session threads. */
+#ifndef CLI_MOUNT_OPS_H
+#define CLI_MOUNT_OPS_H
+
+#include <sys/types.h>
+
+#include "mount/custom_io.h"
+#include "mount/fuse_api.h"
+#include "mount/reads.h"
+#include "mount/tree.h"
+
+/* The user data of the FUSE session. */
+struct ops {
+    struct tree *tree;
+    struct reads *reads;
+    uid_t uid;
+    gid_t gid;
+    struct custom_io io;
+};
+
+extern const struct fuse_lowlevel_ops ops_table;
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Torrents from the command line; see sources.h. The waiting thread writes its
+ * findings under the lock, the main thread copies them out. */
+#include "mount/sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/say.h"
+#include "common/text.h"
+
+#define TORRENT_MAX (16u << 20)
+
+/* How long the thread waits for one of several magnets before it looks at the
+ * others again. */
+#define TURN_NS (INT64_C(20) * 1000000)
+
+struct sources {
+    struct source *items; /* the main thread's view */
+    size_t n;
+    int wake_fd;
+    gos_cancel *stop;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    /* guarded by lock */
+    struct finding {
+        enum source_state state;
+        char why[512];
+    } *findings;
+};
+
+bool source_is_magnet(const char *text)
+{
+    return strncasecmp(text, "magnet:", 7) == 0;
+}
+
+/* ---- reading .torrent files ---- */
+
+static int refuse_file(const char *path, const char *why)
+{
+    say("%s: %s", SHOWN(path), why);
+    return -1;
+}
+
+static int say_open_error(const char *path, int error)
+{
+    if (error == ENOENT && strstr(path, "://"))
+        return refuse_file(path, "is a web address; fetch the .torrent file first");
+    if (error == ENOENT)
+        return refuse_file(path, "No such file or directory; give a .torrent file or a magnet link");
+    return refuse_file(path, strerror(error));
+}
+
+static int read_all(int fd, char *buf, size_t room, size_t *n)
+{
+    *n = 0;
+    while (*n < room) {
+        ssize_t got = read(fd, buf + *n, room - *n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            return 0;
+        *n += (size_t)got;
+    }
+    return 0;
+}
+
+/* The bytes of a .torrent file, at most one more than allowed. */
+static int load(const char *path, char **bytes, size_t *n)
+{
+    struct stat st;
+    int rc = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return say_open_error(path, errno);
+    *bytes = NULL;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        refuse_file(path, "is a folder; give the .torrent files in it");
+    else if (!(*bytes = malloc(TORRENT_MAX + 1)))
+        refuse_file(path, strerror(ENOMEM));
+    else if (read_all(fd, *bytes, TORRENT_MAX + 1, n) < 0)
+        refuse_file(path, strerror(errno));
+    else if (*n == 0)
+        refuse_file(path, "is empty; fetch the .torrent file again");
+    else if (*n > TORRENT_MAX)
+        refuse_file(path, "is larger than 16 MiB, the most that a .torrent file may have");
+    else
+        rc = 0;
+    close(fd);
+    if (rc < 0) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return rc;
+}
+
+/* ---- adding ---- */
+
+static const char *remedy(int rc)
+{
+    if (rc == GOS_EBUDGET)
+        return "; give it more with --ram";
+    return "";
+}
+
+static int add(gos_session *session, struct source *source, const struct gos_add_opts *opts)
+{
+    int rc;
+    if (source_is_magnet(source->text)) {
+        rc = gos_session_add_magnet(session, &source->torrent, source->text, opts);
+    } else {
+        char *bytes = NULL;
+        size_t n = 0;
+        if (load(source->text, &bytes, &n) < 0)
+            return -1;
+        rc = gos_session_add_torrent(session, &source->torrent, bytes, n, opts);
+        free(bytes);
+    }
+    if (rc == GOS_EEXIST) {
+        say("%s: is the same torrent as one before; it is shown once", SHOWN(source->text));
+        return 0;
+    }
+    if (rc < 0) {
+        const char *why = gos_last_error();
+        say("%s: %s%s", SHOWN(source->text), *why ? why : gos_strerror(rc), remedy(rc));
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- waiting for metadata ---- */
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Wait for one source, for a time. True when there is news of it. */
+static bool look_at(struct sources *s, size_t i, int64_t wait_ns)
+{
+    const struct gos_io io = {.struct_size = sizeof io,
+                              .deadline_ns = now_ns() + wait_ns,
+                              .cancel = s->stop};
+    int rc = gos_torrent_wait(s->items[i].torrent, &io);
+    if (rc == GOS_ETIMEDOUT || (rc == GOS_ECANCELED && gos_cancel_fired(s->stop)))
+        return false;
+    pthread_mutex_lock(&s->lock);
+    struct finding *f = &s->findings[i];
+    f->state = rc == 0 ? SOURCE_KNOWN : SOURCE_REFUSED;
+    if (rc < 0) {
+        const char *why = gos_last_error();
+        snprintf(f->why, sizeof f->why, "%s%s", *why ? why : gos_strerror(rc), remedy(rc));
+    }
+    pthread_mutex_unlock(&s->lock);
+    const uint64_t one = 1;
+    if (write(s->wake_fd, &one, sizeof one) < 0)
+        say("cannot wake the main thread: %s", strerror(errno));
+    return true;
+}
+
+static void *await_metadata(void *arg)
+{
+    struct sources *s = arg;
+    /* Its own list; the main thread never looks at it. */
+    size_t *left = malloc(s->n * sizeof *left), n = 0, turn = 0;
+    if (!left) {
+        say("cannot wait for metadata: %s", strerror(ENOMEM));
+        return NULL;
+    }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->findings[i].state == SOURCE_WAITING)
+            left[n++] = i;
+    while (n > 0 && !gos_cancel_fired(s->stop)) {
+        size_t kept = 0;
+        for (size_t i = 0; i < n; i++)
+            if (!look_at(s, left[i], 0))
+                left[kept++] = left[i];
+        if (kept == n && look_at(s, left[turn++ % n], TURN_NS))
+            continue; /* the next look finds it known again, and lets it go */
+        n = kept;
+    }
+    free(left);
+    return NULL;
+}
+
+static int start_thread(struct sources *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->n; i++)
+        any |= s->items[i].state == SOURCE_WAITING;
+    if (!any)
+        return 0;
+    int rc = pthread_create(&s->thread, NULL, await_metadata, s);
+    if (rc) {
+        say("cannot start a thread: %s", strerror(rc));
+        return -1;
+    }
+    s->running = true;
+    pthread_setname_np(s->thread, "gos-metadata");
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int add_all(struct sources *s, gos_session *session, const struct opt_list *texts,
+                   const struct opt_list *peers)
+{
+    const struct gos_add_opts opts = {.struct_size = sizeof opts,
+                                      .peers = peers->items,
+                                      .n_peers = peers->n};
+    for (size_t i = 0; i < texts->n; i++) {
+        struct source *source = &s->items[s->n];
+        *source = (struct source){.text = texts->items[i]};
+        if (add(session, source, &opts) < 0)
+            return -1;
+        if (!source->torrent)
+            continue;
+        /* A .torrent file is known at once, without asking the thread. */
+        if (!source_is_magnet(source->text))
+            source->state = SOURCE_KNOWN;
+        s->findings[s->n].state = source->state;
+        s->n++;
+    }
+    return 0;
+}
+
+struct sources *sources_new(gos_session *session, const struct opt_list *texts,
+                            const struct opt_list *peers, int wake_fd)
+{
+    struct sources *s = calloc(1, sizeof *s);
+    if (!s)
+        goto no_memory;
+    pthread_mutex_init(&s->lock, NULL);
+    s->wake_fd = wake_fd;
+    s->items = calloc(texts->n, sizeof *s->items);
+    s->findings = calloc(texts->n, sizeof *s->findings);
+    if (!s->items || !s->findings || gos_cancel_new(&s->stop) < 0)
+        goto no_memory;
+    if (add_all(s, session, texts, peers) < 0 || start_thread(s) < 0)
+        goto fail;
+    return s;
+no_memory:
+    say("%s", strerror(ENOMEM));
+fail:
+    sources_free(s);
+    return NULL;
+}
+
+void sources_free(struct sources *s)
+{
+    if (!s)
+        return;
+    if (s->running) {
+        gos_cancel_fire(s->stop);
+        pthread_join(s->thread, NULL);
+    }
+    for (size_t i = 0; i < s->n; i++)
+        gos_torrent_unref(s->items[i].torrent);
+    gos_cancel_free(s->stop);
+    free(s->findings);
+    free(s->items);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+size_t sources_count(const struct sources *s)
+{
+    return s->n;
+}
+
+struct source *sources_at(struct sources *s, size_t index)
+{
+    return &s->items[index];
+}
+
+void sources_update(struct sources *s)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->items[i].state != SOURCE_WAITING)
+            continue;
+        s->items[i].state = s->findings[i].state;
+        memcpy(s->items[i].why, s->findings[i].why, sizeof s->items[i].why);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- into the tree ---- */
+
+static void say_left_out(const struct gos_torrent_info *info)
+{
+    if (info->n_symlinks)
+        say("%s: warning: %" PRIu32 " symbolic links are left out", SHOWN(info->name),
+            info->n_symlinks);
+    if (info->n_renamed)
+        say("%s: warning: %" PRIu32 " names could not be used as they are and were cleaned",
+            SHOWN(info->name), info->n_renamed);
+}
+
+const struct tree_node *source_plant(struct source *source, struct tree *tree, int64_t now)
+{
+    struct gos_torrent_info info = {.struct_size = sizeof info};
+    const struct tree_node *top = NULL;
+    int rc = gos_torrent_get_info(source->torrent, &info);
+    struct tree_file *files = rc < 0 ? NULL : calloc(info.n_files + 1, sizeof *files);
+    for (size_t i = 0; files && rc == 0 && i < info.n_files; i++) {
+        struct gos_file_info file = {.struct_size = sizeof file};
+        rc = gos_torrent_get_file(source->torrent, i, &file);
+        files[i] = (struct tree_file){.path = file.path, .size = file.size};
+    }
+    if (files && rc == 0) {
+        const struct tree_torrent torrent = {.name = info.name,
+                                             .identity = info.info_hash,
+                                             .folder = info.multi_file,
+                                             .time = info.created ? info.created : now,
+                                             .owner = source->torrent,
+                                             .files = files,
+                                             .n_files = info.n_files};
+        top = tree_add(tree, &torrent);
+    }
+    free(files);
+    if (top) {
+        source->in_tree = true;
+        say_left_out(&info);
+    } else {
+        say("%s: %s", SHOWN(source->text), rc < 0 ? gos_last_error() : strerror(ENOMEM));
+    }
+    return top;
+}
