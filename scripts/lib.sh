@@ -47,10 +47,13 @@ install_packages() {
         as_root=(sudo)
     fi
     say "installing Debian packages: ${missing[*]}"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null ||
+    mkdir -p build
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >build/packages.log 2>&1 ||
         say "apt-get update did not work; going on with the lists that are there"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" -q >/dev/null ||
-        die "apt-get could not install them; type it yourself to see why: ${install[*]}"
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" >>build/packages.log 2>&1; then
+        tail -n 20 build/packages.log >&2
+        die "apt-get could not install them; all it said is in build/packages.log"
+    fi
     # Its package starts a service; the tests start their own and nobody asked for one.
     if [[ " ${missing[*]} " == *" transmission-daemon "* ]] && [ -d /run/systemd/system ]; then
         say "switching off the service that came with transmission-daemon"

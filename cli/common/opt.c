@@ -76,7 +76,8 @@ static int store(struct parse *p, const struct opt *o, const char *value)
         return append(p, field, value);
     case OPT_SIZE:
         if (units_parse_size(field, value) < 0)
-            return refuse(p, o, value, "is not a size (a number with K, M, G or T, powers of 1024)");
+            return refuse(p, o, value,
+                          "is not a size (a number with K, M, G or T, powers of 1024)");
         if (o->not_zero && *(uint64_t *)field == 0)
             return refuse(p, o, value, "must be more than 0");
         return 0;
@@ -148,8 +149,13 @@ static int take_letters(struct parse *p, const char *letters)
 int opt_parse(const struct opt_table *table, void *into, int argc, char **argv,
               struct opt_list *rest, char *why, size_t why_size)
 {
-    struct parse p = {.table = table, .into = into, .argc = argc, .argv = argv,
-                      .next = 1, .why = why, .why_size = why_size};
+    struct parse p = {.table = table,
+                      .into = into,
+                      .argc = argc,
+                      .argv = argv,
+                      .next = 1,
+                      .why = why,
+                      .why_size = why_size};
     bool options = true;
     while (p.next < argc) {
         const char *word = argv[p.next++];

@@ -28,9 +28,9 @@ struct opt {
     const char *name; /* without "--"; NULL: only the letter */
     char letter;      /* 0: none */
     enum opt_kind kind;
-    size_t field;     /* offset in the tool's own struct */
-    const char *arg;  /* what --help calls the argument; NULL for a flag */
-    const char *help; /* lines separated by \n */
+    size_t field;        /* offset in the tool's own struct */
+    const char *arg;     /* what --help calls the argument; NULL for a flag */
+    const char *help;    /* lines separated by \n */
     const char *example; /* a correct use, shown after a wrong one */
     bool not_zero;       /* OPT_SIZE, OPT_SECONDS: 0 makes no sense */
     /* A further check of the text: what is wrong with it, or NULL. */

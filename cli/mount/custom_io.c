@@ -40,7 +40,8 @@ static void patch_init(struct custom_io *io, struct iovec *iov, int count)
     if (iov[1].iov_len < offsetof(struct fuse_init_out, flags) + sizeof init->flags)
         return;
     memcpy(&header, iov[0].iov_base, sizeof header);
-    if (header.error || header.unique != atomic_load_explicit(&io->init_unique, memory_order_relaxed))
+    if (header.error ||
+        header.unique != atomic_load_explicit(&io->init_unique, memory_order_relaxed))
         return;
     char *flags = (char *)iov[1].iov_base + offsetof(struct fuse_init_out, flags);
     uint32_t value;

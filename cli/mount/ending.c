@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
-#define END_NS (SECOND * 95 / 100)    /* the promise, less the time to notice it */
-#define SPARE_NS (SECOND * 15 / 100)  /* for what comes after closing the session */
+#define END_NS (SECOND * 95 / 100)   /* the promise, less the time to notice it */
+#define SPARE_NS (SECOND * 15 / 100) /* for what comes after closing the session */
 
 static struct run_result end_result; /* written before the thread starts */
 static int64_t end_at_ns;

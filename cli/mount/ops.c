@@ -76,9 +76,9 @@ static void set_want(struct fuse_conn_info *conn)
      * O_DIRECT readers of a dead torrent unkillable. AUTO_INVAL_DATA would drop
      * pages under the locks of waiting reads. */
     const unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                              FUSE_CAP_ASYNC_DIO | FUSE_CAP_AUTO_INVAL_DATA |
-                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
-                              FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_ATOMIC_O_TRUNC;
+                              FUSE_CAP_ASYNC_DIO | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_POSIX_LOCKS |
+                              FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_WRITEBACK_CACHE |
+                              FUSE_CAP_ATOMIC_O_TRUNC;
     conn->want = (conn->want | (conn->capable & wanted)) & ~unwanted;
 }
 
@@ -258,12 +258,12 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     (void)ino;
-    /* A size that tools can calculate with; nothing is free on a read-only
-     * file system. */
+    struct tree *tree = ops_of(req)->tree;
+    /* Full, as a read-only file system is: what is in it, and nothing free. */
     const struct statvfs st = {.f_bsize = BLOCK,
                                .f_frsize = BLOCK,
-                               .f_blocks = (fsblkcnt_t)1 << 30,
-                               .f_files = tree_count_files(ops_of(req)->tree),
+                               .f_blocks = tree_count_bytes(tree) / BLOCK + 1,
+                               .f_files = tree_count_files(tree),
                                .f_namemax = NAME_BYTES};
     fuse_reply_statfs(req, &st);
 }

@@ -12,11 +12,11 @@
 
 struct options {
     uint64_t ram;
-    uint64_t download_rate;     /* 0: no limit */
-    int64_t read_timeout_ns;    /* 0: none */
+    uint64_t download_rate;      /* 0: no limit */
+    int64_t read_timeout_ns;     /* 0: none */
     int64_t metadata_timeout_ns; /* 0: none */
-    struct opt_list peers;      /* checked, not looked up */
-    const char *listen;         /* NULL: all interfaces, any port */
+    struct opt_list peers;       /* checked, not looked up */
+    const char *listen;          /* NULL: all interfaces, any port */
     bool no_dht, no_lsd, no_pex;
     bool allow_other;
     struct opt_list fuse;

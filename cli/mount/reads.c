@@ -23,6 +23,10 @@
 /* A file that cannot be read is told about once in this time, not per read. */
 #define SAY_AGAIN_NS (INT64_C(10) * 1000000000)
 
+/* At the end: no read came for so long; and the longest to wait for that. */
+#define QUIET_NS (INT64_C(5) * 1000000)
+#define QUIET_AT_MOST_NS (INT64_C(100) * 1000000)
+
 struct pending {
     LIST_ENTRY(pending) link; /* guarded by reads->lock */
     struct reads *reads;
@@ -35,11 +39,11 @@ struct pending {
     struct gos_slice slices[SLICES_MAX];
     void *copy; /* where borrowing was refused */
     /* guarded by reads->lock */
-    fuse_req_t req;    /* whoever takes it out answers it; NULL: taken */
-    unsigned refs;     /* the flight's, and the starter's while it starts */
-    unsigned flight;   /* counts starts, so that a late starter notices a later one */
-    bool cancellable;  /* started, and done not entered */
-    bool landed;       /* done was entered for this flight */
+    fuse_req_t req;   /* whoever takes it out answers it; NULL: taken */
+    unsigned refs;    /* the flight's, and the starter's while it starts */
+    unsigned flight;  /* counts starts, so that a late starter notices a later one */
+    bool cancellable; /* started, and done not entered */
+    bool landed;      /* done was entered for this flight */
 };
 
 struct reads_file {
@@ -62,6 +66,7 @@ struct reads {
     LIST_HEAD(, reads_file) files;
     uint64_t last_id;
     unsigned answering; /* threads between taking a request and having answered it */
+    uint64_t refused;   /* reads that came while ending */
     bool ending;
     bool watch_sleeps;
 };
@@ -328,6 +333,7 @@ void reads_start(struct reads *r, struct reads_file *file, fuse_req_t req, uint6
         p->id = ++r->last_id;
         LIST_INSERT_HEAD(&r->list, p, link);
     }
+    r->refused += ending;
     pthread_mutex_unlock(&r->lock);
     if (ending) {
         free(p);
@@ -343,8 +349,8 @@ static struct pending *find_unanswered_locked(struct reads *r, uint64_t id)
 {
     struct pending *p;
     LIST_FOREACH(p, &r->list, link)
-        if (p->req && (id == 0 || p->id == id))
-            return p;
+    if (p->req && (id == 0 || p->id == id))
+        return p;
     return NULL;
 }
 
@@ -378,8 +384,8 @@ size_t reads_list_interrupted(struct reads *r, struct reads_interrupted *out, si
     size_t n = 0;
     pthread_mutex_lock(&r->lock);
     LIST_FOREACH(p, &r->list, link)
-        if (n < max && p->req && fuse_req_interrupted(p->req))
-            out[n++] = (struct reads_interrupted){.id = p->id, .tid = p->tid};
+    if (n < max && p->req && fuse_req_interrupted(p->req))
+        out[n++] = (struct reads_interrupted){.id = p->id, .tid = p->tid};
     pthread_mutex_unlock(&r->lock);
     return n;
 }
@@ -420,14 +426,34 @@ struct reads *reads_new(int64_t idle_ns)
     return r;
 }
 
+/* When a read-ahead failed the kernel asks once more, for the page itself. Until
+ * that has stopped the session should go on answering, or the reader is told
+ * ENOTCONN instead of EIO. */
+static void let_readers_go(struct reads *r)
+{
+    const struct timespec pause = {.tv_nsec = QUIET_NS};
+    uint64_t before, now = 0;
+    int64_t until = now_ns() + QUIET_AT_MOST_NS;
+    do {
+        before = now;
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&r->lock);
+        now = r->refused;
+        pthread_mutex_unlock(&r->lock);
+    } while (now != before && now_ns() < until);
+}
+
 void reads_end(struct reads *r)
 {
+    bool any = false;
     pthread_mutex_lock(&r->lock);
     r->ending = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
     while (break_off(r, 0, EIO))
-        ;
+        any = true;
+    if (any)
+        let_readers_go(r);
     pthread_mutex_lock(&r->lock);
     while (r->answering > 0)
         pthread_cond_wait(&r->changed, &r->lock);
@@ -440,8 +466,8 @@ void reads_close_all(struct reads *r)
     do {
         pthread_mutex_lock(&r->lock);
         LIST_FOREACH(file, &r->files, link)
-            if (file->open)
-                break;
+        if (file->open)
+            break;
         pthread_mutex_unlock(&r->lock);
         if (file)
             reads_close(r, file);

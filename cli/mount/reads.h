@@ -34,7 +34,8 @@ struct reads_file *reads_open(struct reads *r, gos_source *source, const char *n
 void reads_close(struct reads *r, struct reads_file *file);
 
 /* Answer `req`, now or later. */
-void reads_start(struct reads *r, struct reads_file *file, fuse_req_t req, uint64_t off, size_t len);
+void reads_start(struct reads *r, struct reads_file *file, fuse_req_t req, uint64_t off,
+                 size_t len);
 
 /* Answer what waits, and from now on everything, with EIO. When this returns
  * nobody is writing an answer any more, and the session may go. */

@@ -167,8 +167,7 @@ static int set_up(struct run *r)
         return 2;
     if (start_engine(r) < 0)
         return 1;
-    r->metadata_until_ns =
-        o->metadata_timeout_ns ? now_ns() + o->metadata_timeout_ns : INT64_MAX;
+    r->metadata_until_ns = o->metadata_timeout_ns ? now_ns() + o->metadata_timeout_ns : INT64_MAX;
     progress_init(&r->progress, o->verbose, now_ns());
     return 0;
 }

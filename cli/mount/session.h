@@ -14,7 +14,7 @@
 struct session;
 
 struct session_config {
-    struct tree *tree;   /* borrowed, as is what follows */
+    struct tree *tree; /* borrowed, as is what follows */
     struct reads *reads;
     bool allow_other;
     const char *const *options; /* further -o options */

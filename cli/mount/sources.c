@@ -37,7 +37,7 @@ struct sources {
     struct finding {
         enum source_state state;
         char why[512];
-    } *findings;
+    } * findings;
 };
 
 bool source_is_magnet(const char *text)
@@ -58,7 +58,8 @@ static int say_open_error(const char *path, int error)
     if (error == ENOENT && strstr(path, "://"))
         return refuse_file(path, "is a web address; fetch the .torrent file first");
     if (error == ENOENT)
-        return refuse_file(path, "No such file or directory; give a .torrent file or a magnet link");
+        return refuse_file(path,
+                           "No such file or directory; give a .torrent file or a magnet link");
     return refuse_file(path, strerror(error));
 }
 
@@ -153,9 +154,8 @@ static int64_t now_ns(void)
 /* Wait for one source, for a time. True when there is news of it. */
 static bool look_at(struct sources *s, size_t i, int64_t wait_ns)
 {
-    const struct gos_io io = {.struct_size = sizeof io,
-                              .deadline_ns = now_ns() + wait_ns,
-                              .cancel = s->stop};
+    const struct gos_io io = {
+        .struct_size = sizeof io, .deadline_ns = now_ns() + wait_ns, .cancel = s->stop};
     int rc = gos_torrent_wait(s->items[i].torrent, &io);
     if (rc == GOS_ETIMEDOUT || (rc == GOS_ECANCELED && gos_cancel_fired(s->stop)))
         return false;
@@ -220,9 +220,8 @@ static int start_thread(struct sources *s)
 static int add_all(struct sources *s, gos_session *session, const struct opt_list *texts,
                    const struct opt_list *peers)
 {
-    const struct gos_add_opts opts = {.struct_size = sizeof opts,
-                                      .peers = peers->items,
-                                      .n_peers = peers->n};
+    const struct gos_add_opts opts = {
+        .struct_size = sizeof opts, .peers = peers->items, .n_peers = peers->n};
     for (size_t i = 0; i < texts->n; i++) {
         struct source *source = &s->items[s->n];
         *source = (struct source){.text = texts->items[i]};

@@ -26,8 +26,8 @@ struct source {
     const char *text; /* as on the command line */
     gos_torrent *torrent;
     enum source_state state;
-    char why[512];    /* it was refused */
-    bool in_tree;     /* the main thread's own marks */
+    char why[512]; /* it was refused */
+    bool in_tree;  /* the main thread's own marks */
     bool told;
     uint64_t received, received_ns;
 };

@@ -18,10 +18,11 @@ struct tree_branch {
     struct tree_branch *next;
     struct table names; /* by (parent, name); the top entry is in the root's branch */
     struct tree_node *top;
-    char *top_name; /* if it had to be numbered */
+    char *top_name;           /* if it had to be numbered */
     struct tree_node **nodes; /* all, for the table of inodes and the end */
     size_t n_nodes, room_nodes;
     size_t n_files;
+    uint64_t n_bytes;
 };
 
 struct tree {
@@ -32,6 +33,7 @@ struct tree {
     struct table inos; /* by the low 32 bits */
     struct tree_branch *branches;
     size_t n_files;
+    uint64_t n_bytes;
 };
 
 /* ---- hashes ---- */
@@ -140,7 +142,8 @@ static struct tree_node *new_node(struct tree_branch *b, struct tree_node *paren
 static int hang(struct table *names, struct tree_node *node)
 {
     struct tree_node *dir = node->parent;
-    if (table_reserve(names, 1) < 0 || grow(&dir->children, dir->n_children, &dir->room_children) < 0)
+    if (table_reserve(names, 1) < 0 ||
+        grow(&dir->children, dir->n_children, &dir->room_children) < 0)
         return -1;
     struct name_key key = {.parent = dir, .name = node->name};
     table_put(names, hash_name(&key), node);
@@ -230,6 +233,7 @@ static int build_file(struct build *b, struct tree_node *top, struct tree_node *
     node->size = file->size;
     node->file = index;
     b->branch->n_files++;
+    b->branch->n_bytes += file->size;
     if (!top) {
         b->branch->top = node;
         return 0;
@@ -305,6 +309,7 @@ static int join_locked(struct tree *t, struct tree_branch *b)
     b->next = t->branches;
     t->branches = b;
     t->n_files += b->n_files;
+    t->n_bytes += b->n_bytes;
     return 0;
 }
 
@@ -401,6 +406,14 @@ size_t tree_count_files(struct tree *t)
 {
     pthread_mutex_lock(&t->lock);
     size_t n = t->n_files;
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
+uint64_t tree_count_bytes(struct tree *t)
+{
+    pthread_mutex_lock(&t->lock);
+    uint64_t n = t->n_bytes;
     pthread_mutex_unlock(&t->lock);
     return n;
 }

@@ -68,6 +68,7 @@ const struct tree_node *tree_child_at(struct tree *t, const struct tree_node *di
 uint32_t tree_count_dirs(struct tree *t, const struct tree_node *dir);
 
 size_t tree_count_files(struct tree *t);
+uint64_t tree_count_bytes(struct tree *t); /* sizes of all files */
 
 /* Path below the mount point, without a leading '/'; cut if it does not fit. */
 const char *tree_path(const struct tree_node *node, char *out, size_t size);

@@ -37,7 +37,8 @@ int gos__blame_failed(struct gos__blame *b, uint32_t piece, const uint64_t *prin
                       const uint32_t *senders, size_t n, uint32_t *liars, size_t max);
 /* Whether a failed copy of this piece is remembered: then prints of the next one are needed. */
 bool gos__blame_suspects(const struct gos__blame *b, uint32_t piece);
-/* Fills who[0..max) with the senders of the failed copies of a piece, each once; returns how many. */
+/* Fills who[0..max) with the senders of the failed copies of a piece, each once; returns how many.
+ */
 size_t gos__blame_senders(const struct gos__blame *b, uint32_t piece, uint32_t *who, size_t max);
 /* A good copy: forgets the piece. Fills liars as above. */
 int gos__blame_good(struct gos__blame *b, uint32_t piece, const uint64_t *prints, size_t n,

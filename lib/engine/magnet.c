@@ -193,25 +193,30 @@ static struct span without_number(struct span name)
     return name;
 }
 
-static int parse_parameter(struct gos__magnet *m, struct span name, struct span value)
+/* Takes `text`, the decoded value. */
+static int keep_text(struct gos__magnet *m, struct span name, char *text)
 {
-    name = without_number(name);
-    bool is_name = named(name, "dn"), is_topic = named(name, "xt");
-    bool is_url = named(name, "tr"), is_peer = named(name, "x.pe");
-    if (!is_name && !is_topic && !is_url && !is_peer)
-        return 0;
-    char *text = decode(value, is_name);
-    if (!text)
-        return gos__error_nomem();
-    if (is_name && !m->name && *text) {
+    if (named(name, "dn") && !m->name && *text) {
         m->name = text;
         return 0;
     }
-    if (is_url && is_tracker(text))
+    if (named(name, "tr") && is_tracker(text))
         return add_text(&m->trackers, &m->n_trackers, text);
-    if (is_peer && *text)
+    if (named(name, "x.pe") && *text)
         return add_text(&m->peers, &m->n_peers, text);
-    int rc = is_topic ? parse_topic(m, text) : 0;
+    gos__free(text);
+    return 0;
+}
+
+static int parse_parameter(struct gos__magnet *m, struct span name, struct span value)
+{
+    name = without_number(name);
+    char *text = decode(value, named(name, "dn"));
+    if (!text)
+        return gos__error_nomem();
+    if (!named(name, "xt"))
+        return keep_text(m, name, text);
+    int rc = parse_topic(m, text);
     gos__free(text);
     return rc;
 }

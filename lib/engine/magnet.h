@@ -11,10 +11,10 @@
 struct gos__magnet {
     bool has_v1, has_v2;
     uint8_t v1[20], v2[32];
-    char *name;            /* dn, decoded, or NULL */
-    char **trackers;       /* tr, decoded; http, https, udp only; 64 at most */
+    char *name;      /* dn, decoded, or NULL */
+    char **trackers; /* tr, decoded; http, https, udp only; 64 at most */
     size_t n_trackers;
-    char **peers;          /* x.pe as written; 64 at most */
+    char **peers; /* x.pe as written; 64 at most */
     size_t n_peers;
 };
 

@@ -74,6 +74,7 @@ static void piece_failed(gos_torrent *t, struct gos__piece *p, const uint64_t *p
     gos__lock(&s->lock);
     gos__piece_reset(p);
     p->want_prints = true;
+    s->wishes_changed = true; /* complete pieces are in no order: it must be put there again */
     t->stats.failed_pieces++;
     t->stats.banned_peers = gos__blame_bans(t->blame);
     gos__unlock(&s->lock);

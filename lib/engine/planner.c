@@ -205,6 +205,13 @@ static void begin(struct plan *pl, struct gos__list *gone) GOS_REQUIRES(pl->s->l
             awaited = kept;
     }
     s->plan_starved = full;
+    /* What was evicted may be borrowed still, perhaps by the very reader that
+     * waits for room: the next plan knows and asks for less. It ends, because
+     * each round of it evicts something. */
+    if (full && !gos__list_empty(gone)) {
+        s->wishes_changed = true;
+        ltc_wake(s->lt);
+    }
     pl->n = kept;
     pl->n_awaited = awaited;
 }

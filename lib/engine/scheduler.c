@@ -68,22 +68,32 @@ static bool too_urgent(const struct gos__sched *s, const struct gos__sched_peer 
     return false;
 }
 
+static bool is_for(const struct gos__sched *s, const struct gos__sched_peer *p, uint32_t place)
+{
+    const struct gos__sched_piece *piece = s->order[place].piece;
+    return piece && piece->n_free && may_ask(p, piece) && has(s, p, piece->number) &&
+           !(p->stalled && too_urgent(s, p, place));
+}
+
+static void skip_places_without_free_blocks(struct gos__sched *s)
+{
+    while (s->cursor < s->order_len) {
+        const struct gos__sched_piece *piece = s->order[s->cursor].piece;
+        if (piece && piece->n_free)
+            return;
+        s->cursor++;
+    }
+}
+
 /* The first place before `limit` where p has something to be asked for, or `limit`. */
 static uint32_t seek_place(struct gos__sched *s, struct gos__sched_peer *p, uint32_t limit)
 {
-    while (s->cursor < s->order_len &&
-           (!s->order[s->cursor].piece || !s->order[s->cursor].piece->n_free))
-        s->cursor++;
+    skip_places_without_free_blocks(s);
     uint32_t i = s->cursor;
     if (p->cursor_change == s->change && p->cursor > i)
         i = p->cursor;
-    for (; i < limit; i++) {
-        const struct gos__sched_piece *piece = s->order[i].piece;
-        if (!piece || !piece->n_free || !may_ask(p, piece) || !has(s, p, piece->number))
-            continue;
-        if (!p->stalled || !too_urgent(s, p, i))
-            break;
-    }
+    while (i < limit && !is_for(s, p, i))
+        i++;
     p->cursor = i;
     p->cursor_change = s->change;
     return i;

@@ -27,6 +27,7 @@ int gos__verify_piece(struct gos__verifier *v, const ltc_info *info, uint32_t pi
 uint32_t gos__piece_size(const struct ltc_info_view *info, uint32_t piece);
 /* Mark the blocks of a piece that hold nothing but padding: have[i] = 1, else 0.
  * Returns how many. They are zeros and are never asked for. */
-uint32_t gos__piece_padding(const struct ltc_info_view *info, uint32_t piece, uint8_t *have, uint32_t n_blocks);
+uint32_t gos__piece_padding(const struct ltc_info_view *info, uint32_t piece, uint8_t *have,
+                            uint32_t n_blocks);
 
 #endif

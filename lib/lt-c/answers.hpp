@@ -28,8 +28,8 @@ namespace ltc
 namespace lt = libtorrent;
 
 using write_fn = std::function<void(lt::storage_error const &)>;
-using hash_fn = std::function<void(lt::piece_index_t, lt::sha1_hash const &,
-                                   lt::storage_error const &)>;
+using hash_fn =
+    std::function<void(lt::piece_index_t, lt::sha1_hash const &, lt::storage_error const &)>;
 
 class answers
 {
@@ -38,16 +38,16 @@ public:
 
     /* False: the slot is out of range or in use. */
     bool withhold(std::uint32_t slot, ltc_torrent *t, write_fn &handler) noexcept;
-    void drop(write_fn &&handler) noexcept;       /* answer "aborted" at the next flush */
-    void give_back(std::uint32_t slot) noexcept;  /* the same for a withheld one */
+    void drop(write_fn &&handler) noexcept;      /* answer "aborted" at the next flush */
+    void give_back(std::uint32_t slot) noexcept; /* the same for a withheld one */
 
     /* False: no room, which means more pieces than slots. */
     bool await_hash(ltc_torrent *t, std::uint32_t piece, hash_fn &handler) noexcept;
     void hash_done(ltc_torrent *t, std::uint32_t piece) noexcept;
     void refuse_hash(std::uint32_t piece, hash_fn &&handler) noexcept;
 
-    void forget(ltc_torrent *t) noexcept;       /* answer all that t has here */
-    void later(std::function<void()> handler);  /* after hashes and writes */
+    void forget(ltc_torrent *t) noexcept;      /* answer all that t has here */
+    void later(std::function<void()> handler); /* after hashes and writes */
 
     bool due() const noexcept;
     void flush() noexcept;

@@ -119,10 +119,10 @@ public:
     }
 
     /* "Nothing on disk": downloading starts at once. */
-    void async_check_files(
-        lt::storage_index_t, lt::add_torrent_params const *,
-        lt::aux::vector<std::string, lt::file_index_t>,
-        std::function<void(lt::status_t, lt::storage_error const &)> handler) override
+    void
+    async_check_files(lt::storage_index_t, lt::add_torrent_params const *,
+                      lt::aux::vector<std::string, lt::file_index_t>,
+                      std::function<void(lt::status_t, lt::storage_error const &)> handler) override
     {
         later([handler = std::move(handler)] {
             handler(lt::status_t::no_error, lt::storage_error());
@@ -152,10 +152,10 @@ public:
             later(std::move(handler));
     }
 
-    void async_move_storage(lt::storage_index_t, std::string path, lt::move_flags_t,
-                            std::function<void(lt::status_t, std::string const &,
-                                               lt::storage_error const &)>
-                                handler) override
+    void async_move_storage(
+        lt::storage_index_t, std::string path, lt::move_flags_t,
+        std::function<void(lt::status_t, std::string const &, lt::storage_error const &)> handler)
+        override
     {
         later([handler = std::move(handler), path = std::move(path)] {
             handler(lt::status_t::no_error, path, lt::storage_error());

@@ -19,6 +19,16 @@
 /* An immutable thing but for its count, and `layers`, which fill later. */
 struct ltc_info {
     std::atomic<unsigned> refs{1};
+    std::vector<char> bytes; /* the .torrent, or one made around the metadata */
+    bool from_peers = false;
+    std::string name;
+    std::vector<std::string> paths;
+    std::vector<ltc_file> files;
+    std::vector<libtorrent::sha256_hash> roots;
+    std::unique_ptr<std::atomic<std::uint8_t const *>[]> layers;
+    std::vector<std::vector<std::uint8_t>> layer_bytes; /* behind `layers` */
+    ltc_info_view view{};
+};
 
 namespace ltc
 {

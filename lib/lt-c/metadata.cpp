@@ -150,7 +150,7 @@ int decode(node &of, lt::span<char const> bytes, ltc_error *err)
         return refuse(err, -EBADMSG, "its values are nested too deep");
     if (ec == lt::bdecode_errors::limit_exceeded)
         return refuse(err, -EBADMSG, "it has too many values");
-    if (ec == lt::bdecode_errors::unexpected_eof)
+    if (ec == lt::bdecode_errors::unexpected_eof || at >= bytes.size())
         return refuse(err, -EBADMSG, "it is cut short");
     char text[80];
     std::snprintf(text, sizeof text, "it is not a torrent (byte %d: %s)", at,

@@ -75,7 +75,8 @@ void ltc_peer::sweep() noexcept
     }
     if (std::exchange(doomed, false)) {
         ltc::quietly([&] {
-            connection.disconnect(lt::error_code(lt::errors::peer_banned), lt::operation_t::bittorrent);
+            connection.disconnect(lt::error_code(lt::errors::peer_banned),
+                                  lt::operation_t::bittorrent);
         });
         return;
     }

@@ -112,8 +112,8 @@ void limit_everyone(lt::session &s)
 } // namespace
 
 ltc_session::ltc_session(ltc_settings const &settings, ltc_hooks const *h, void *u)
-    : hooks(h), user(u), event_fd(make_event_fd()), pex(settings.pex), pulse(&ltc_session::beat_of, this),
-      answers(settings.slots)
+    : hooks(h), user(u), event_fd(make_event_fd()), pex(settings.pex),
+      pulse(&ltc_session::beat_of, this), answers(settings.slots)
 {
 }
 

@@ -42,9 +42,8 @@ void ltc_torrent::metadata_ready() noexcept
     is_ready = true;
     std::int64_t const anchor = session.hooks->ready(user, info);
     if (anchor >= 0 && anchor < std::int64_t(ltc_info_get(info)->n_pieces)) {
-        ltc::quietly([&] {
-            own_handle.piece_priority(lt::piece_index_t(int(anchor)), lt::low_priority);
-        });
+        ltc::quietly(
+            [&] { own_handle.piece_priority(lt::piece_index_t(int(anchor)), lt::low_priority); });
         resume_due = !from_peers; /* a magnet runs already */
     } else {
         pause_due = true;
@@ -115,8 +114,7 @@ void ltc_torrent::detach() noexcept
 namespace ltc
 {
 
-std::shared_ptr<lt::peer_plugin>
-swarm::new_connection(lt::peer_connection_handle const &connection)
+std::shared_ptr<lt::peer_plugin> swarm::new_connection(lt::peer_connection_handle const &connection)
 {
     ltc_torrent &t = *torrent_;
     if (t.detached)

@@ -30,9 +30,9 @@ struct ltc_peer final : libtorrent::peer_plugin {
     {
     }
 
-    bool begin() noexcept;   /* peer_new; false: refused */
-    void leave() noexcept;   /* peer_left, once; the peer is deaf from then on */
-    void sweep() noexcept;   /* what could not be done in the middle of a callback */
+    bool begin() noexcept; /* peer_new; false: refused */
+    void leave() noexcept; /* peer_left, once; the peer is deaf from then on */
+    void sweep() noexcept; /* what could not be done in the middle of a callback */
     bool gone() const noexcept;
     bool has(std::uint32_t piece) const noexcept;
     bool over_utp() const noexcept;
@@ -72,9 +72,9 @@ private:
     bool joined = false;
     bool fast = false;
     bool doomed = false;
-    bool news = false;     /* what it has changed; told in the next beat */
-    bool wanted = false;   /* we said that we are interested */
-    bool repeat = false;   /* libtorrent said the contrary since */
+    bool news = false;   /* what it has changed; told in the next beat */
+    bool wanted = false; /* we said that we are interested */
+    bool repeat = false; /* libtorrent said the contrary since */
     std::uint16_t used = 0;
     std::array<char, 17 * 256> buffer;
 };
@@ -102,9 +102,9 @@ struct ltc_torrent : std::enable_shared_from_this<ltc_torrent> {
     std::vector<std::shared_ptr<ltc_peer>> peers;
     std::uint32_t withheld = 0;
     bool detached = false;
-    bool is_ready = false;   /* hooks->ready was called */
-    bool may_ask = false;    /* and the peers have learnt the number of pieces */
-    bool stopped = false;    /* hooks->stop was called */
+    bool is_ready = false; /* hooks->ready was called */
+    bool may_ask = false;  /* and the peers have learnt the number of pieces */
+    bool stopped = false;  /* hooks->stop was called */
     bool resume_due = false;
     bool pause_due = false;
 

@@ -43,7 +43,8 @@ void name_it(lt::add_torrent_params &p, ltc_add const &add)
         p.trackers.emplace_back(add.trackers[i]);
 }
 
-lt::add_torrent_params params_of(ltc_add const &add, std::shared_ptr<ltc_torrent> const &t, bool pex)
+lt::add_torrent_params params_of(ltc_add const &add, std::shared_ptr<ltc_torrent> const &t,
+                                 bool pex)
 {
     namespace f = lt::torrent_flags;
     lt::add_torrent_params p;

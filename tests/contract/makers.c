@@ -5,11 +5,15 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include <gostream/torrent.h>
 
 #include "source_contract.h"
 #include "support/data.h"
 #include "support/delay_source.h"
+#include "support/fake_lt.h"
 #include "support/fault_source.h"
 
 /* ---- memory ---- */
@@ -140,6 +144,55 @@ static int open_at_once(gos_source **out, void **state, uint64_t seed, uint64_t 
 static const struct source_maker at_once_maker = {"delay_source at once", open_at_once,
                                                   close_delayed};
 
+/* ---- a file of a torrent, over the fake swarm ---- */
+
+struct torrent_state {
+    gos_session *session;
+};
+
+static int open_torrent(gos_source **out, void **state, uint64_t seed, uint64_t size)
+{
+    char script[512];
+    struct torrent_state *st = calloc(1, sizeof *st);
+    gos_torrent *torrent = NULL;
+    if (!st)
+        return GOS_ENOMEM;
+    fake_lt_reset();
+    fake_lt_set_mode(FAKE_LT_REAL);
+    /* A torrent needs a byte somewhere; the file of interest is the first. */
+    snprintf(script, sizeof script,
+             "fake-torrent 1\nname t\npiece 32768\nseed %llu\n%s film.mkv%s%.0llu\nmulti\n"
+             "file other 1000\npeer n=2 latency_ms=1\n",
+             (unsigned long long)seed, size ? "file" : "empty", size ? " " : "",
+             (unsigned long long)size);
+    int rc = gos_session_new(&st->session, GOS_OPTS(gos_session_opts, .ram = 5u << 20));
+    if (rc >= 0)
+        rc = gos_session_add_torrent(st->session, &torrent, script, strlen(script), NULL);
+    if (rc >= 0)
+        rc = gos_torrent_open_file(torrent, 0, out);
+    gos_torrent_unref(torrent); /* the source keeps it */
+    if (rc < 0) {
+        gos_session_close(st->session, 0);
+        free(st);
+        return rc;
+    }
+    *state = st;
+    return 0;
+}
+
+static void close_torrent(void *state)
+{
+    struct torrent_state *st = state;
+    int rc = gos_session_close(st->session, INT64_C(20000000000));
+    assert(rc == 0);
+    assert(!fake_lt_violation());
+    assert(fake_lt_lost_pieces() == 0);
+    (void)rc;
+    free(st);
+}
+
+static const struct source_maker torrent_maker = {"torrent", open_torrent, close_torrent};
+
 const struct source_maker *const source_makers[] = {
-    &memory_maker, &file_maker, &fault_maker, &late_maker, &at_once_maker, NULL,
+    &memory_maker, &file_maker, &fault_maker, &late_maker, &at_once_maker, &torrent_maker, NULL,
 };

@@ -4,14 +4,13 @@
 
 import os
 import random
-import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import bencode
 from harness import case, check, equal, main
-from mounting import QUIET, Mount, need_fuse, refused
+from mounting import QUIET, Mount, need_fuse, refused, tool
 from scripted import ScriptedPeer
 from seeders import source_of
 from torrentmaker import KIB, MIB, Entry, Torrent, make_v1, make_v2, nested, pattern
@@ -90,8 +89,8 @@ def over_sixteen_mebibytes(work):
 
 @case
 def nesting(work):
-    refused_file(work, bencode.encode({**good().metainfo, "x": nested(101)}), says=["100"])
-    refused_file(work, bencode.encode({**good().metainfo, "x": nested(100_000)}), says=["100"])
+    refused_file(work, bencode.encode({**good().metainfo, "x": nested(101)}), says=["nested"])
+    refused_file(work, bencode.encode({**good().metainfo, "x": nested(100_000)}), says=["nested"])
     refused_file(work, b"l" * 1_000_000, says=[])
 
 
@@ -148,8 +147,7 @@ def mutilated_torrents_never_crash_it(work):
     chance = random.Random(number)
     models = [good().encode(), make_v2("s", [Entry("a", CONTENT), Entry("b", b"x")]).encode()]
     path = os.path.join(work, "bad.torrent")
-    from mounting import tool
-    for _ in range(60):
+    for _ in range(50):
         data = bytearray(chance.choice(models))
         for _ in range(chance.randrange(1, 6)):
             at = chance.randrange(len(data))
@@ -165,7 +163,7 @@ def mutilated_torrents_never_crash_it(work):
 @case(each=[("magnet:?dn=film",), ("magnet:?xt=urn:btih:",), ("magnet:?xt=urn:btih:zz",),
             ("magnet:?xt=urn:sha1:" + "A" * 32,), ("magnet:",), ("magnet:?xt=urn:btmh:1220aa",)])
 def magnet_without_a_hash(work, uri):
-    refused(1, uri, mount_point(work), says=["hash"])
+    refused(1, uri, mount_point(work), says=["magnet"])
 
 
 @case
@@ -209,7 +207,7 @@ def metadata_from_peers_has_the_same_limits(work):
 def a_budget_too_small_for_the_pieces(work):
     torrent = make_v1("film.mkv", pattern(9 * MIB), 4 * MIB)
     source = source_of(torrent, work, "torrent")
-    refused(1, *QUIET, *LISTEN, "--ram", "11M", source, mount_point(work), says=["--ram", "12M"])
+    refused(1, *QUIET, *LISTEN, "--ram", "11M", source, mount_point(work), says=["--ram", "12288 KiB"])
     mount = Mount(work, [source], "--ram", "12M")
     mount.end()
 
@@ -217,7 +215,7 @@ def a_budget_too_small_for_the_pieces(work):
 @case
 def a_budget_too_small_is_known_once_the_metadata_is(work):
     torrent = make_v1("film.mkv", pattern(9 * MIB), 4 * MIB)
-    metadata_refused(work, torrent, ["12M"], "--ram", "11M")
+    metadata_refused(work, torrent, ["12288 KiB"], "--ram", "11M")
 
 
 # ---- mount points ----
@@ -261,15 +259,6 @@ def names_are_escaped_in_messages(work):
     words = refused(1, os.path.join(work, name), mount_point(work))
     check("\x1b" not in words, f"escape in {words!r}")
     equal(len(words.splitlines()), 1, f"lines in {words!r}")
-
-
-@case
-def a_listening_address_in_use(work):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = "127.0.0.1:%d" % taken.getsockname()[1]
-        mount = Mount(work, [source_of(good(), work, "torrent")], listen=("--listen", address))
-        mount.wait_line(rf"{address}|listen")
-        mount.end()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import case, check, contains, equal, main, same_bytes
-from mounting import Mount, tool
+from mounting import Mount, refused, tool
 from seeders import seed, source_of
 from torrentmaker import KIB, MAKERS, Entry, make_v1, pattern
 
@@ -102,13 +102,22 @@ def unusable_names_are_cleaned_with_a_warning(work, which):
     mount.end()
 
 
-@case(each=[("..",), ("a/b",), ("/",), ("",)])
-def unusable_names_of_torrents(work, name):
-    torrent = make_v1(name, pattern(3000), PIECE)
-    paths, mount = shown(work, torrent)
+@case(each=[("a/b",), ("a\\b",), (" ",), ("a\x1b[31m",), ("...",)])
+def odd_names_of_torrents(work, name):
+    paths, mount = shown(work, make_v1(name, pattern(3000), PIECE))
     equal(len(paths), 1, f"number of files in {paths}")
+    check(b"/" not in paths[0], f"a folder in {paths}")
     equal(os.path.getsize(mount.path(paths[0])), 3000, "size")
     mount.end()
+
+
+@case(each=[("..",), ("/",), ("",)])
+def torrents_without_a_usable_name_are_refused(work, name):
+    """libtorrent has no name left when it has cleaned these, and refuses them."""
+    point = os.path.join(work, "mnt")
+    os.mkdir(point)
+    refused(1, source_of(make_v1(name, pattern(3000), PIECE), work, "torrent"), point,
+            says=["source.torrent", "name"])
 
 
 @case
@@ -128,7 +137,9 @@ def long_names_are_shortened_and_keep_their_extension(work):
 @case
 def a_long_name_of_a_torrent_is_shortened(work):
     paths, mount = shown(work, make_v1("y" * 300 + ".mkv", pattern(3000), PIECE))
-    equal(paths, [b"y" * 251 + b".mkv"], "paths")
+    equal(len(paths), 1, f"number of files in {paths}")
+    check(200 < len(paths[0]) <= 255, f"{len(paths[0])} bytes")
+    check(paths[0].startswith(b"yyy") and paths[0].endswith(b"yyy.mkv"), f"name {paths[0]}")
     mount.end()
 
 

@@ -6,10 +6,11 @@ import os
 import re
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import Skip, case, check, contains, equal, main, same_bytes
+from harness import Skip, case, check, contains, equal, eventually, main, same_bytes
 from mounting import Mount, refused, tool
 from seeders import seed, source_of
 from torrentmaker import KIB, MIB, Entry, make_v1, pattern
@@ -100,7 +101,7 @@ def just_below_the_least_budget(work):
     source = source_of(large, work, "torrent")
     point = os.path.join(work, "mnt")
     os.makedirs(point, exist_ok=True)
-    refused(1, "--ram", "67108863", source, point, says=["64M"])
+    refused(1, "--ram", "67108863", source, point, says=["65536 KiB", "--ram"])
 
 
 @case
@@ -114,8 +115,7 @@ def a_rate_of_zero_is_no_limit(work):
 
 @case
 def a_rate_limit_is_kept(work):
-    """1 MB at 250 KB/s cannot be there in a second; that it can be slower is no matter."""
-    import time
+    """1 MB at 250 KB/s cannot be there in a second; how much later is no matter."""
     one = torrent()
     mount = Mount(work, [source_of(one, work, "torrent")], "--download-rate", "250K",
                   peers=[seed(one, work).peer])
@@ -156,12 +156,11 @@ def a_peer_by_name(work):
 
 @case
 def several_peers_on_one_address(work):
-    """Each has only a part to give in the time: all of them are connected to."""
+    """They differ only in the port, and all of them are connected to."""
     one = torrent()
     seeders = [seed(one, work) for _ in range(3)]
     mount = Mount(work, [source_of(one, work, "torrent")], peers=[s.peer for s in seeders])
     mount.verify(one)
-    from harness import eventually
     eventually(lambda: mount.figure("peers") == 3, "three peers are connected")
     mount.end()
 
@@ -192,7 +191,7 @@ def fuse_options_reach_the_mount(work):
 @case
 def progress_says_where_and_how_many(work):
     mount = Mount(work, [source_of(torrent(), work, "torrent")])
-    contains(mount.said(), f"mounted 1 file at {mount.point}", "announcement")
+    mount.wait_line(rf"^mounted 1 files? at {mount.point}$")
     mount.end()
 
 

@@ -18,7 +18,7 @@ from torrentmaker import MIB, make_v1, pattern
 @case(each=[(client, form) for client in ("libtorrent", "aria2c", "transmission")
             for form in ("torrent", "magnet")])
 def whole_file_has_the_same_hash(work, client, form):
-    content = pattern(16 * MIB + 12_345)
+    content = pattern(8 * MIB + 12_345)
     torrent = make_v1("film.mkv", content, MIB)
     seeder = seed(torrent, work, client)
     mount = Mount(work, [source_of(torrent, work, form)], peers=[seeder.peer])

@@ -117,7 +117,8 @@ lt::session_params params_of(options const &o)
     p.set_bool(P::enable_incoming_tcp, true);
     p.set_bool(P::allow_multiple_connections_per_ip, true);
     p.set_int(P::unchoke_slots_limit, -1);
-    p.set_bool(P::disable_hash_checks, true); /* else it reads a piece before it first gives of it */
+    p.set_bool(P::disable_hash_checks,
+               true); /* else it reads a piece before it first gives of it */
     p.set_bool(P::close_redundant_connections, false);
     p.set_int(P::alert_mask, int(static_cast<std::uint32_t>(lt::alert_category::error |
                                                             lt::alert_category::status)));

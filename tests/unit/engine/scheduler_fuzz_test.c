@@ -181,29 +181,32 @@ static void receive(struct world *w, struct peer *p, uint32_t piece, uint32_t bl
     w->delivered++;
 }
 
-static void answer(struct world *w, struct peer *p, bool honest)
+/* What was asked twice is answered in order, the rest in any. */
+static struct wire take_wire(struct world *w, struct peer *p, bool honest)
 {
-    if (!p->n)
-        return;
     unsigned i = honest || roll(w, 4) ? 0 : roll(w, p->n);
-    for (unsigned k = 0; k < i; k++) { /* what was asked twice is answered in order */
+    for (unsigned k = 0; k < i; k++) {
         if (p->queue[k].piece == p->queue[i].piece && p->queue[k].block == p->queue[i].block)
             i = k;
     }
     struct wire r = p->queue[i];
     remove_wire(p, i);
+    return r;
+}
+
+static void answer(struct world *w, struct peer *p, bool honest)
+{
+    if (!p->n)
+        return;
+    struct wire r = take_wire(w, p, honest);
     /* After so long it may have been forgotten: then nobody could tell this answer from the
      * one to a second request. */
     if (w->now - r.since >= 10 * GOS__SECOND)
         return;
-    if (r.cancelled || (p->choked && p->fast)) {
-        if (p->fast && !p->ignores_cancel)
-            gos__sched_reject(w->s, p->p, r.piece, r.block);
-        return;
-    }
-    if (!honest && p->fast && roll(w, 10) == 0)
+    bool refused = r.cancelled || (p->choked && p->fast);
+    if (refused ? p->fast && !p->ignores_cancel : !honest && p->fast && roll(w, 10) == 0)
         gos__sched_reject(w->s, p->p, r.piece, r.block);
-    else if (honest || roll(w, 20))
+    else if (!refused && (honest || roll(w, 20)))
         receive(w, p, r.piece, r.block, honest || roll(w, 10));
     /* else it forgot */
 }

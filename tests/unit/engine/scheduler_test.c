@@ -327,6 +327,23 @@ static void ended_piece_is_cancelled(void **state)
     assert_int_equal(gos__sched_sender(r->s, 0, 0), 100);
 }
 
+static void first_of_two_answers_is_enough(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = srig_seed(r, 0);
+    srig_want(r, 1, 1, 1);
+    srig_step(r, 0);
+    gos__sched_end(r->s, 0);
+    srig_want(r, 1, 1, 1);
+    srig_step(r, 0);
+    assert_int_equal(p->n_requests, 2);
+    srig_deliver(r, p, 0, 0); /* it had left before the cancel came */
+    srig_clear(r);
+    srig_step(r, 0);
+    assert_int_equal(p->n_requests, 0);
+    assert_int_equal(p->n_cancels, 1);
+}
+
 /* ---- after a failed hash ---- */
 
 static void restarted_piece_is_asked_from_one_peer_only(void **state)
@@ -418,6 +435,7 @@ int main(void)
         T(rejected_block_is_asked_elsewhere_at_once),
         T(peer_that_rejects_all_is_asked_ever_more_seldom),
         T(ended_piece_is_cancelled),
+        T(first_of_two_answers_is_enough),
         T(restarted_piece_is_asked_from_one_peer_only),
         T(only_peer_that_leaves_or_chokes_or_rejects_is_replaced),
         T(lack_of_memory_changes_nothing),

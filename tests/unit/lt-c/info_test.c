@@ -282,7 +282,7 @@ static void symlinks_are_marked(void **state)
     (void)state;
     ltc_info *info = assert_read(v1(&(struct v1){
         "T", PIECE, 0, 1,
-        "ld6:lengthi5e4:pathl1:aeed4:attr1:l6:lengthi0e4:pathl1:be12:symlink pathl1:aeeee"}));
+        "ld6:lengthi5e4:pathl1:aeed4:attr1:l6:lengthi0e4:pathl1:be12:symlink pathl1:aeee"}));
     const struct ltc_info_view *v = ltc_info_get(info);
     assert_int_equal(v->files[0].flags & LTC_FILE_SYMLINK, 0);
     assert_int_equal(v->files[1].flags & LTC_FILE_SYMLINK, LTC_FILE_SYMLINK);
@@ -348,8 +348,8 @@ static void a_torrent_that_is_cut_anywhere_is_refused(void **state)
         ltc_info *info = NULL;
         struct ltc_error err;
         assert_int_equal(ltc_info_parse(&info, t.bytes, n, &err), -EBADMSG);
-        if (n > 0)
-            assert_non_null(strstr(err.text, "cut short"));
+        if (n > 0 && !strstr(err.text, "cut short"))
+            fail_msg("%zu: %s", n, err.text);
     }
     free(t.bytes);
 }
@@ -360,8 +360,7 @@ static void a_torrent_with_a_wrong_byte_does_no_harm(void **state)
     unsigned seed = 7;
     print_message("seed %u\n", seed);
     struct text t = v1(&(struct v1){
-        "Show", PIECE, 0, 1,
-        "ld6:lengthi10000e4:pathl2:s15:a.mkveed6:lengthi0e4:pathl5:emptyeee"});
+        "Show", PIECE, 0, 1, "ld6:lengthi10000e4:pathl2:s15:a.mkveed6:lengthi0e4:pathl5:emptyeee"});
     for (int i = 0; i < 20000; i++) {
         size_t at = (size_t)rand_r(&seed) % t.len;
         char was = t.bytes[at];
@@ -431,8 +430,8 @@ static void v2_is_read(void **state)
     assert_false(v->v1);
     assert_true(v->v2);
     assert_null(v->piece_hashes);
-    for (uint32_t f = 0; f < v->n_files; f++) print_message("%s %lu %lu %x tot %lu\n", v->files[f].path, v->files[f].size, v->files[f].offset, v->files[f].flags, v->total_size);
-    assert_int_equal(v->n_files, 1);
+    for (uint32_t f = 1; f < v->n_files; f++) /* libtorrent fills the last piece */
+        assert_int_equal(v->files[f].flags, LTC_FILE_PAD);
     assert_memory_equal(v->files[0].root, "0123456789abcdef0123456789abcdef", 32);
     assert_string_equal(v->files[0].path, "a.mkv");
     assert_int_equal(v->files[0].flags, 0);

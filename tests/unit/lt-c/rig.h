@@ -40,6 +40,8 @@ void rig_seed_end(struct seeder *s);
 
 /* ---- the engine ---- */
 
+extern const struct ltc_hooks rig_hooks;
+
 struct rig;
 
 struct rig_peer {
@@ -56,13 +58,13 @@ struct rig_torrent {
     const uint8_t *expected; /* the whole torrent, padding included */
     uint32_t first_slot;
     uint32_t n_blocks, per_piece;
-    uint8_t *block; /* enum in rig.c */
+    uint8_t *block; /* an enum in hooks.c */
     bool *pad;      /* libtorrent has it already */
     bool *hashing, *verified, *drop;
     struct rig_peer peers[RIG_PEERS];
     unsigned joined, left, news, readies, stops, removed, wrong;
     bool refuse_peers, refuse_ready, wants; /* set by the test */
-    unsigned spite; /* a seed: drop pieces when their last block comes */
+    unsigned spite;                         /* a seed: drop pieces when their last block comes */
 };
 
 struct rig {
@@ -86,9 +88,9 @@ struct rig {
 void rig_start(struct rig *r, uint32_t slots);
 void rig_end(struct rig *r);
 /* `info` NULL: a magnet of the hashes. `slot`: where its slots begin. */
-int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add, const uint8_t *expected,
-            uint32_t first_slot);
-void rig_leave(struct rig_torrent *t); /* remove, wait for `removed`, release */
+int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
+            const uint8_t *expected, uint32_t first_slot);
+void rig_leave(struct rig_torrent *t);                /* remove, wait for `removed`, release */
 void rig_drop(struct rig_torrent *t, uint32_t piece); /* un-have it, soon */
 /* Wait until `piece` (or, if -1, each) is verified; false after `seconds`. */
 bool rig_wait_piece(struct rig_torrent *t, int64_t piece, double seconds);

@@ -112,8 +112,8 @@ ltc_info *rig_torrent(const char *folder, const char *name, const char *kind, un
     snprintf(out, sizeof out, "%s/%s.torrent", folder, name);
     snprintf(path, sizeof path, "%s/%s", folder, name);
     snprintf(size, sizeof size, "%u", piece);
-    const char *argv[] = {rig_tool("lttorrent"), "--kind", kind, "--piece", size,
-                          "--out",               out,      path, NULL};
+    const char *argv[] = {
+        rig_tool("lttorrent"), "--kind", kind, "--piece", size, "--out", out, path, NULL};
     rig_run(argv);
     size_t n;
     uint8_t *bytes = rig_read(out, &n);
