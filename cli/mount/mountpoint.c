@@ -102,6 +102,16 @@ static bool is_mounted(const char *path, char type[MOUNTPOINT_TYPE])
     return found;
 }
 
+/* The absolute path of `name` in the folder `parent`, which is consumed. */
+static char *join(char *parent, const char *name)
+{
+    char *path = NULL;
+    if (parent && asprintf(&path, "%s/%s", parent[1] ? parent : "", name) < 0)
+        path = NULL;
+    free(parent);
+    return path;
+}
+
 /* The absolute path. A dead mount cannot be entered, but its parent can. */
 static char *resolve(const char *dir)
 {
@@ -111,16 +121,17 @@ static char *resolve(const char *dir)
     char *copy = strdup(dir);
     if (!copy)
         return NULL;
-    size_t n = strlen(copy);
-    while (n > 1 && copy[n - 1] == '/')
-        copy[--n] = '\0';
+    for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
+        copy[n - 1] = '\0';
     char *slash = strrchr(copy, '/');
-    const char *name = slash ? slash + 1 : copy;
-    char *parent = slash ? realpath(slash == copy ? "/" : (*slash = '\0', copy), NULL)
-                         : realpath(".", NULL);
-    if (parent && asprintf(&path, "%s/%s", parent[1] ? parent : "", name) < 0)
-        path = NULL;
-    free(parent);
+    if (!slash) {
+        path = join(realpath(".", NULL), copy);
+    } else if (slash == copy) {
+        path = join(realpath("/", NULL), slash + 1);
+    } else {
+        *slash = '\0';
+        path = join(realpath(copy, NULL), slash + 1);
+    }
     free(copy);
     return path;
 }

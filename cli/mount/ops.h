@@ -14,11 +14,11 @@
 
 /* The user data of the FUSE session. */
 struct ops {
+    struct custom_io io; /* first: libfuse hands the user data to it too */
     struct tree *tree;
     struct reads *reads;
     uid_t uid;
     gid_t gid;
-    struct custom_io io;
 };
 
 extern const struct fuse_lowlevel_ops ops_table;

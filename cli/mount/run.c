@@ -191,28 +191,32 @@ static void mount_now(struct run *r)
     r->mounted = true;
 }
 
-/* Sources that came to be known go into the tree. The mount is made when there
- * is something to see: an empty one would look like a lost library. */
+/* What is new of one source. True if it brought files. */
+static bool take_one(struct run *r, struct source *source)
+{
+    if (source->told || source->state == SOURCE_WAITING)
+        return false;
+    source->told = true;
+    if (source->state == SOURCE_REFUSED) {
+        say("%s: %s", SHOWN(source->text), source->why);
+        if (!r->settled)
+            stop(r, 1);
+        return false;
+    }
+    const struct tree_node *top = source_plant(source, r->tree, r->started);
+    if (top && r->mounted)
+        session_root_grew(r->session, top);
+    return top != NULL;
+}
+
+/* The mount is made when there is something to see: an empty one would look like
+ * a library that was lost. */
 static void take_news(struct run *r)
 {
     bool any = false;
     sources_update(r->sources);
-    for (size_t i = 0; i < sources_count(r->sources); i++) {
-        struct source *source = sources_at(r->sources, i);
-        if (source->state == SOURCE_REFUSED && !source->told) {
-            source->told = true;
-            say("%s: %s", SHOWN(source->text), source->why);
-            if (!r->settled)
-                stop(r, 1);
-        }
-        if (source->state == SOURCE_KNOWN && !source->in_tree && !source->told) {
-            const struct tree_node *top = source_plant(source, r->tree, r->started);
-            source->told = true;
-            any |= top != NULL;
-            if (top && r->mounted)
-                session_root_grew(r->session, top);
-        }
-    }
+    for (size_t i = 0; i < sources_count(r->sources); i++)
+        any |= take_one(r, sources_at(r->sources, i));
     if (any && !r->mounted && !r->options->list && !r->over)
         mount_now(r);
 }
@@ -261,9 +265,11 @@ static void list(struct run *r)
     stop(r, failed);
 }
 
-/* Everything is known, or the time for it is over. */
+/* Once everything is known, or the time for it is over. */
 static void settle(struct run *r)
 {
+    if (count_state(r, SOURCE_WAITING) > 0 && now_ns() < r->metadata_until_ns)
+        return;
     r->settled = true;
     say_status_end();
     say_timed_out(r);
@@ -317,9 +323,6 @@ static void step(struct run *r)
         take_news(r);
     if (r->mounted && session_ended(r->session))
         stop(r, 0);
-    if (!r->over && !r->settled &&
-        (count_state(r, SOURCE_WAITING) == 0 || now_ns() >= r->metadata_until_ns))
-        settle(r);
     progress_tick(&r->progress, r->sources, r->engine, !r->settled, now_ns());
 }
 
@@ -368,8 +371,12 @@ struct run_result run(const struct options *options)
         r.result.status = failed;
     } else {
         take_news(&r);
-        while (!r.over)
-            step(&r);
+        while (!r.over) {
+            if (!r.settled)
+                settle(&r);
+            if (!r.over)
+                step(&r);
+        }
     }
     take_down(&r);
     return r.result;

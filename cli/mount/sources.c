@@ -333,11 +333,9 @@ const struct tree_node *source_plant(struct source *source, struct tree *tree, i
         top = tree_add(tree, &torrent);
     }
     free(files);
-    if (top) {
-        source->in_tree = true;
+    if (top)
         say_left_out(&info);
-    } else {
+    else
         say("%s: %s", SHOWN(source->text), rc < 0 ? gos_last_error() : strerror(ENOMEM));
-    }
     return top;
 }

@@ -26,10 +26,10 @@ struct source {
     const char *text; /* as on the command line */
     gos_torrent *torrent;
     enum source_state state;
-    char why[512]; /* it was refused */
-    bool in_tree;  /* the main thread's own marks */
-    bool told;
-    uint64_t received, received_ns;
+    char why[512];     /* it was refused */
+    bool told;         /* the main thread has dealt with its state */
+    uint64_t received; /* at the last line of -v */
+    int64_t received_ns;
 };
 
 /* Whether a SOURCE is a magnet link. */

@@ -8,8 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import case, check, eventually, main, raises, same_bytes
-from mounting import Mount
+from harness import case, check, equal, eventually, main, raises, same_bytes
+from mounting import Mount, start_reader
 from scripted import ScriptedPeer
 from seeders import free_port, seed, source_of, start_aria2c
 from torrentmaker import KIB, MIB, make_v1, make_v2, pattern
@@ -33,11 +33,15 @@ def a_liar_among_honest_peers_is_banned(work, kind):
     make = make_v1 if kind == "v1" else make_v2
     torrent = make("film.mkv", CONTENT, 256 * KIB)
     liar = ScriptedPeer(torrent, lies=range(torrent.n_pieces))
-    honest = [seed(torrent, work) for _ in range(2)]
+    ports = [free_port(), free_port()]
     mount = Mount(work, [source_of(torrent, work, "torrent")],
-                  peers=[liar.peer, *(s.peer for s in honest)])
+                  peers=[liar.peer, *(f"127.0.0.1:{port}" for port in ports)])
+    reader = start_reader(mount.path("film.mkv"))
+    check(liar.wait_for("lied", 1), "the liar was not asked")
+    for port in ports:  # only now, so that the liar is believed first
+        seed(torrent, work, port=port)
     same_bytes(mount.read("film.mkv"), CONTENT, "film")
-    check(liar.lied > 0, "the liar was not asked, so nothing was tested")
+    equal(reader.wait(20), 0, "the reader who came first")
     eventually(lambda: mount.figure("banned") > 0, "the liar is banned")
     mount.wait_line(r"wrong data.* banned")
     mount.end()

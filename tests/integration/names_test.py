@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import case, check, contains, equal, main, same_bytes
+from harness import case, check, equal, main
 from mounting import Mount, refused, tool
 from seeders import seed, source_of
 from torrentmaker import KIB, MAKERS, Entry, make_v1, pattern
