@@ -116,7 +116,8 @@ struct gos_torrent {
 
     /* guarded by session->lock */
     unsigned refs; /* the user's and its sources' */
-    bool leaving;  /* given to the pump for removal */
+    bool given_up; /* nobody wanted it any more: the pump was told to remove it */
+    bool leaving;  /* ... and has not done so yet */
     bool removed;  /* libtorrent has let go; nothing comes from it any more */
     enum gos__torrent_state state;
     bool known;    /* the metadata: stays so when it fails later */
@@ -125,7 +126,7 @@ struct gos_torrent {
     bool live;     /* pieces may be asked for; `pieces` is there */
     bool needs_layers;
     struct gos__list sources; /* torrent_source.link */
-    struct gos__piece **pieces; /* by index; those that are planned or begun */
+    struct gos__piece **pieces; /* by index; those that are planned or begun; set before `known` */
     uint32_t n_resident;        /* slots of its begun pieces */
     struct gos_torrent_stats stats;
 

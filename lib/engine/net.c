@@ -154,7 +154,7 @@ static void act_soon(gos_torrent *t)
 
 static void join(gos_torrent *t, struct gos__peer *p)
 {
-    if (!t->sched)
+    if (!t->live)
         return; /* no metadata yet */
     if (!p->sched && gos__sched_join(t->sched, &p->sched, p->lt, p->who) < 0) {
         /* Without memory the peer is of no use for a while; others serve. */
@@ -303,32 +303,12 @@ static void know(gos_torrent *t)
     t->lonely_since = ltc_now_ns(s->lt);
 }
 
-static int make_tables(gos_torrent *t)
-{
-    const struct ltc_info_view *v = t->view;
-    size_t n_order = gos__min_u64(v->n_pieces, t->session->arena.n_slots);
-    const struct gos__sched_out *out = &gos__net_sched_out;
-    t->order = gos__calloc(n_order, sizeof *t->order);
-    t->padding = gos__calloc(v->piece_length / LTC_BLOCK, 1);
-    struct gos__piece **pieces = gos__calloc(v->n_pieces, sizeof(struct gos__piece *));
-    if (!t->order || !t->padding || !pieces || gos__sched_new(&t->sched, out, t) < 0) {
-        gos__free(pieces);
-        return gos__error_nomem();
-    }
-    gos__lock(&t->session->lock);
-    t->pieces = pieces;
-    gos__unlock(&t->session->lock);
-    return 0;
-}
-
 static int64_t net_ready(void *torrent, ltc_info *info)
 {
     gos_torrent *t = torrent;
     gos_session *s = t->session;
     know(t);
     int rc = t->info ? 0 : gos__torrent_set_info(t, info);
-    if (rc >= 0)
-        rc = make_tables(t);
     if (rc < 0) {
         gos__torrent_fail(t, rc, gos_last_error());
         return -1;
@@ -374,16 +354,6 @@ static int64_t net_block(void *torrent, uint32_t piece, uint32_t block, const vo
     p->withheld[block] = 1;
     gos__sched_stored(t->sched, piece, block);
     return p->slots[block];
-}
-
-/* libtorrent's own idea of when a piece is complete is not needed: ours counts
- * blocks. Answered at once, the answer is sure to come before any write of the
- * piece is given back, without which libtorrent can lose the piece for ever. */
-static bool net_hash(void *torrent, uint32_t piece)
-{
-    (void)torrent;
-    (void)piece;
-    return false;
 }
 
 static void net_stop(void *torrent)
@@ -512,7 +482,6 @@ const struct ltc_hooks gos__net_hooks = {
     .work = net_work,
     .ready = net_ready,
     .block = net_block,
-    .hash = net_hash,
     .stop = net_stop,
     .removed = net_removed,
     .peer_new = net_peer_new,

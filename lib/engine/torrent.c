@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/minmax.h"
 #include "base/opts.h"
 #include "engine/address.h"
 #include "engine/engine.h"
@@ -79,8 +80,9 @@ void gos_torrent_unref(gos_torrent *t)
         return;
     gos_session *s = t->session;
     gos__lock(&s->lock);
-    if (--t->refs == 0 && !t->removed) {
-        t->leaving = true;
+    /* Once only: the hash thread may hold it for a moment again after that. */
+    if (--t->refs == 0 && !t->removed && !t->given_up) {
+        t->given_up = t->leaving = true;
         gos__pump_post_locked(s, &t->leave);
         if (!s->closing)
             ltc_interrupt(s->lt);
@@ -125,6 +127,18 @@ static size_t count_files(gos_torrent *t, const struct ltc_info_view *v)
     return n;
 }
 
+/* What the network thread needs for the torrent's pieces. */
+static int make_tables(gos_torrent *t)
+{
+    const struct ltc_info_view *v = t->view;
+    t->order = gos__calloc(gos__min_u64(v->n_pieces, t->session->arena.n_slots), sizeof *t->order);
+    t->padding = gos__calloc(v->piece_length / LTC_BLOCK, 1);
+    t->pieces = gos__calloc(v->n_pieces, sizeof(struct gos__piece *));
+    if (!t->order || !t->padding || !t->pieces)
+        return gos__error_nomem();
+    return gos__sched_new(&t->sched, &gos__net_sched_out, t);
+}
+
 int gos__torrent_set_info(gos_torrent *t, ltc_info *info)
 {
     const struct ltc_info_view *v = ltc_info_get(info);
@@ -152,7 +166,7 @@ int gos__torrent_set_info(gos_torrent *t, ltc_info *info)
         t->n_renamed++;
     t->info = ltc_info_ref(info);
     t->view = v;
-    return 0;
+    return make_tables(t);
 }
 
 /* ---- adding ---- */
