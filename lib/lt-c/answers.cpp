@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Withheld, awaited and due completions. Network thread only. */
+ * Withheld and due completions. Network thread only. */
 #include "lt-c/answers.hpp"
 
 #include <utility>
@@ -28,20 +28,12 @@ lt::storage_error aborted(lt::operation_t what) noexcept
 
 } // namespace
 
-answers::answers(std::uint32_t slots) : held_(slots), waiting_(slots)
+answers::answers(std::uint32_t slots) : held_(slots)
 {
-    std::size_t n = 16;
-    while (n < slots)
-        n *= 2;
-    buckets_.assign(n, 0);
-    for (std::uint32_t i = slots; i-- > 0;) {
-        waiting_[i].next = free_;
-        free_ = i + 1;
-    }
     for (auto *v : {&writes_, &writes_now_})
         v->reserve(slots + spare);
     for (auto *v : {&hashes_, &hashes_now_})
-        v->reserve(slots + spare / 8);
+        v->reserve(spare); /* each is caused by a block that came since the last flush */
     for (auto *v : {&others_, &others_now_})
         v->reserve(256);
 }
@@ -70,72 +62,13 @@ void answers::give_back(std::uint32_t slot) noexcept
     drop(std::exchange(held_[slot].handler, nullptr));
 }
 
-std::uint32_t &answers::bucket(ltc_torrent const *t, std::uint32_t piece) noexcept
-{
-    auto const h = reinterpret_cast<std::uintptr_t>(t) / alignof(ltc_torrent) + piece;
-    return buckets_[(h * 0x9e3779b97f4a7c15ull >> 32) & (buckets_.size() - 1)];
-}
-
-bool answers::await_hash(ltc_torrent *t, std::uint32_t piece, hash_fn &handler) noexcept
-{
-    if (!free_)
-        return false;
-    std::uint32_t const at = free_;
-    waiting &w = waiting_[at - 1];
-    free_ = w.next;
-    w.handler = std::move(handler);
-    w.torrent = t;
-    w.piece = piece;
-    std::uint32_t &head = bucket(t, piece);
-    w.next = head;
-    head = at;
-    return true;
-}
-
-/* Move the node that `link` names to the due answers. */
-void answers::unlink(std::uint32_t &link) noexcept
-{
-    std::uint32_t const at = link;
-    waiting &w = waiting_[at - 1];
-    link = w.next;
-    w.next = free_;
-    free_ = at;
-    w.torrent = nullptr;
-    answer_hash(std::exchange(w.handler, nullptr), w.piece);
-}
-
-void answers::hash_done(ltc_torrent *t, std::uint32_t piece) noexcept
-{
-    for (std::uint32_t *link = &bucket(t, piece); *link; link = &waiting_[*link - 1].next) {
-        waiting const &w = waiting_[*link - 1];
-        if (w.torrent == t && w.piece == piece) {
-            unlink(*link);
-            return;
-        }
-    }
-}
-
-void answers::answer_hash(hash_fn &&handler, std::uint32_t piece) noexcept
+void answers::refuse_hash(lt::piece_index_t piece, hash_fn &&handler) noexcept
 {
     quietly([&] { hashes_.push_back({std::move(handler), piece}); });
 }
 
-void answers::refuse_hash(std::uint32_t piece, hash_fn &&handler) noexcept
-{
-    answer_hash(std::move(handler), piece);
-}
-
 void answers::forget(ltc_torrent *t) noexcept
 {
-    for (std::uint32_t &head : buckets_) {
-        for (std::uint32_t *link = &head; *link;) {
-            waiting &w = waiting_[*link - 1];
-            if (w.torrent == t)
-                unlink(*link);
-            else
-                link = &w.next;
-        }
-    }
     for (std::uint32_t i = 0; t->withheld && i < held_.size(); ++i) {
         if (held_[i].torrent == t)
             give_back(i);
@@ -162,10 +95,8 @@ void answers::flush() noexcept
     hashes_.swap(hashes_now_);
     writes_.swap(writes_now_);
     others_.swap(others_now_);
-    for (hash_answer &a : hashes_now_) {
-        auto const piece = lt::piece_index_t(static_cast<int>(a.piece));
-        quietly([&] { a.handler(piece, lt::sha1_hash(), aborted(lt::operation_t::file_read)); });
-    }
+    for (hash_answer &a : hashes_now_)
+        quietly([&] { a.handler(a.piece, lt::sha1_hash(), aborted(lt::operation_t::file_read)); });
     hashes_now_.clear();
     for (write_fn &f : writes_now_)
         quietly([&] { f(aborted(lt::operation_t::file_write)); });
@@ -182,10 +113,6 @@ void answers::clear() noexcept
         if (h.torrent)
             h.torrent->withheld = 0;
         h = held();
-    }
-    for (waiting &w : waiting_) {
-        w.handler = nullptr;
-        w.torrent = nullptr;
     }
     hashes_.clear();
     writes_.clear();

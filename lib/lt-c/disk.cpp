@@ -87,14 +87,12 @@ public:
         return false;
     }
 
-    void async_hash(lt::storage_index_t storage, lt::piece_index_t piece, lt::span<lt::sha256_hash>,
+    /* The caller counts blocks and checks pieces itself. The answer is due before
+     * any write of the piece is aborted: see answers.hpp. */
+    void async_hash(lt::storage_index_t, lt::piece_index_t piece, lt::span<lt::sha256_hash>,
                     lt::disk_job_flags_t, hash_fn handler) override
     {
-        ltc_torrent *t = listener(storage);
-        std::uint32_t const n = number(piece);
-        if (t && session_.hooks->hash(t->user, n) && session_.answers.await_hash(t, n, handler))
-            return;
-        session_.answers.refuse_hash(n, std::move(handler));
+        session_.answers.refuse_hash(piece, std::move(handler));
         session_.pulse.wake();
     }
 

@@ -17,6 +17,11 @@
  * ltc_write_done(), which answers "operation aborted": libtorrent returns the
  * block to "not requested", with no blame, no alert and no pause. libtorrent
  * never "has" a piece, so a piece can be dropped and fetched again for ever.
+ * Whether a piece is whole, and right, is the caller's to find: when libtorrent
+ * thinks so it asks for a hash, and that is answered "operation aborted" here.
+ * Two rules of order keep libtorrent from losing such a piece: no write of it is
+ * aborted while its hash is being computed (none ever is), and the answer to its
+ * hash runs before any abort of its writes (it is queued in front of them).
  *
  * No exception leaves this face. Nothing posted to the network thread throws:
  * what waits there is kept in arrays that are allocated with the session. */
@@ -128,17 +133,12 @@ struct ltc_hooks {
     /* A block arrived and libtorrent accepted it. Keep it: copy the bytes and
      * return the slot (< slots) under which its write is withheld; no two
      * withheld writes share a slot. Or LTC_DROPPED. A call of `received` for the
-     * same block comes right before, in the same call stack. */
+     * same block comes right before, in the same call stack. Nobody tells when a
+     * piece is complete: count. Blocks wholly inside padding never come. */
     int64_t (*block)(void *torrent, uint32_t piece, uint32_t block, const void *bytes, uint32_t len);
 
-    /* libtorrent thinks that the piece is complete. True: it will be checked and
-     * ltc_hash_done() called once; false: blocks are missing, it is answered at
-     * once, before any write of the piece. May come in the call stack of `block`. */
-    bool (*hash)(void *torrent, uint32_t piece);
-
     /* Give every withheld write of this torrent back (ltc_write_done) before
-     * returning: it is paused, removed or the session ends. `hash` that was
-     * answered true is answered by itself. */
+     * returning: it is paused, removed or the session ends. */
     void (*stop)(void *torrent);
 
     /* The last hook for this torrent; its ltc_torrent is gone. */
@@ -229,7 +229,6 @@ int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info);
 /* ---- the network thread's own: [net] ---- */
 
 void ltc_write_done(ltc_session *s, uint32_t slot);        /* answer a withheld write "aborted", soon; the slot is free at once */
-void ltc_hash_done(ltc_torrent *t, uint32_t piece);        /* answer its hash "aborted", before writes given back in the same `work` */
 bool ltc_peer_has(const ltc_peer *p, uint32_t piece);
 bool ltc_peer_utp(const ltc_peer *p);                      /* connected over uTP, not TCP */
 void ltc_peer_interested(ltc_peer *p);                     /* say that we want something of it, unless it knows */

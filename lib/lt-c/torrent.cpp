@@ -149,10 +149,4 @@ int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info)
     });
 }
 
-void ltc_hash_done(ltc_torrent *t, uint32_t piece)
-{
-    t->session.answers.hash_done(t, piece);
-    t->session.pulse.wake();
-}
-
 } // extern "C"

@@ -79,6 +79,7 @@ int ltc_session_new(ltc_session **out, const struct ltc_settings *settings,
         return fail(err, -EINVAL, "a session without slots");
     ltc_session *s = fake_lt__alloc(1, sizeof *s);
     s->mode = fake_lt__mode();
+    s->break_order = fake_lt__order_is_broken();
     s->hooks = *hooks;
     s->user = user;
     s->n_slots = settings->slots;

@@ -88,6 +88,10 @@ bool fake_lt_register(const char *script);
 /* What a script's magnet carries; NULL where not wanted. */
 void fake_lt_hashes(const char *script, uint8_t v1[20], uint8_t v2[32]);
 
+/* Answer hashes behind the write aborts of the same hook, the wrong way round,
+ * to see that fake_lt_lost_pieces() tells. For sessions made from now on. */
+void fake_lt_break_order(bool on);
+
 /* The next calls of these fail with `rc`, after `skip` that do not. */
 enum fake_lt_call { FAKE_LT_NEW, FAKE_LT_PARSE, FAKE_LT_ADD, FAKE_LT_CALLS };
 void fake_lt_fail_next(enum fake_lt_call call, unsigned skip, int rc);
@@ -108,7 +112,7 @@ bool fake_lt_pattern_is(uint64_t seed, uint64_t off, const void *buf, size_t len
 const char *fake_lt_violation(void);
 unsigned fake_lt_violations(void);
 /* How often all write aborts of a piece ran while its hash was unanswered: with
- * libtorrent such a piece may never be fetched again. */
+ * libtorrent such a piece may never be fetched again. See fake_lt_break_order(). */
 unsigned fake_lt_lost_pieces(void);
 
 /* ---- the session under test; any thread but the network thread's hooks ---- */
@@ -154,8 +158,8 @@ struct fake_lt_stats {
     uint64_t corrupted;
     uint64_t connections, unchoked; /* now */
     uint64_t joins, refused, bans;
-    uint64_t hashes, hashes_refused; /* hash answered true, false */
-    uint64_t withheld, aborts;       /* now; given back */
+    uint64_t hashes;           /* asked by libtorrent, each answered at once */
+    uint64_t withheld, aborts; /* now; given back */
     uint64_t works;
     uint64_t download_limit;
     bool outgoing_utp;

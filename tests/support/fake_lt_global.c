@@ -17,7 +17,7 @@ struct script {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t end_released;
-    bool started, hold_end;
+    bool started, hold_end, break_order;
     enum fake_lt_mode mode;
     struct script *scripts;
     ltc_session *newest;
@@ -104,6 +104,21 @@ enum fake_lt_mode fake_lt__mode(void)
     enum fake_lt_mode mode = g.mode;
     pthread_mutex_unlock(&g.lock);
     return mode;
+}
+
+void fake_lt_break_order(bool on)
+{
+    pthread_mutex_lock(&g.lock);
+    g.break_order = on;
+    pthread_mutex_unlock(&g.lock);
+}
+
+bool fake_lt__order_is_broken(void)
+{
+    pthread_mutex_lock(&g.lock);
+    bool on = g.break_order;
+    pthread_mutex_unlock(&g.lock);
+    return on;
 }
 
 bool fake_lt_register(const char *script)
@@ -211,7 +226,7 @@ void fake_lt_reset(void)
     memset(g.fail, 0, sizeof g.fail);
     g.mode = FAKE_LT_MANUAL;
     g.started = false;
-    g.hold_end = false;
+    g.hold_end = g.break_order = false;
     pthread_cond_broadcast(&g.end_released);
     pthread_mutex_unlock(&g.lock);
     fake_lt__judge_reset();

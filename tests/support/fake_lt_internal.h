@@ -85,8 +85,7 @@ struct fake_piece {
     uint8_t *blocks; /* enum block_state */
     uint16_t *asked; /* requests per block */
     uint32_t n_blocks, n_pad, n_none;
-    uint32_t pending; /* hash jobs that the engine owes an answer */
-    uint32_t hashing; /* the same as libtorrent sees it: the answer has not run yet */
+    uint32_t hashing; /* hashes asked: the answer has not run yet */
 };
 
 struct fake_peer { /* somebody, connected or not */
@@ -170,6 +169,7 @@ struct fake_call {
 struct ltc_session {
     /* immutable */
     enum fake_lt_mode mode;
+    bool break_order; /* write aborts before hash answers */
     struct ltc_hooks hooks;
     void *user;
     uint32_t n_slots, max_peers;
@@ -227,6 +227,7 @@ void fake_lt__pump_only(ltc_session *s, const char *function);
 void fake_lt__remember(ltc_session *s);
 void fake_lt__forget(ltc_session *s);
 enum fake_lt_mode fake_lt__mode(void);
+bool fake_lt__order_is_broken(void);
 int fake_lt__fails(enum fake_lt_call call); /* 0, or the error to fail with */
 void fake_lt__wait_end_released(void);
 void *fake_lt__alloc(size_t n, size_t size); /* zeroed; ends the process when there is no memory */
@@ -245,7 +246,6 @@ void fake_lt__pieces_init(ltc_torrent *t);
 void fake_lt__pieces_free(ltc_torrent *t);
 void fake_lt__block_came(ltc_torrent *t, uint32_t piece, uint32_t block, const void *bytes,
                          uint32_t len);
-void fake_lt__hashes_by_itself(ltc_torrent *t);
 void fake_lt__check_all_given_back(ltc_torrent *t);
 void fake_lt__post_completions(ltc_session *s); /* after each hook that may answer */
 

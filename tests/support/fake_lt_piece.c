@@ -73,10 +73,12 @@ static void write_aborted(const struct fake_completion *c)
 /* The answers of one hook: hashes before writes. */
 static void complete(ltc_session *s, const struct fake_task *task)
 {
-    for (uint32_t k = 0; k < task->a; k++)
+    for (uint32_t k = 0; k < task->a && !s->break_order; k++)
         hash_answered(&s->hash_answers.at[k]);
     for (uint32_t k = 0; k < task->b; k++)
         write_aborted(&s->aborts.at[k]);
+    for (uint32_t k = 0; k < task->a && s->break_order; k++)
+        hash_answered(&s->hash_answers.at[k]);
     if (task->a)
         remove_first(&s->hash_answers, task->a);
     if (task->b)
@@ -96,18 +98,14 @@ void fake_lt__post_completions(ltc_session *s)
 
 /* ---- blocks ---- */
 
+/* Answered without asking the engine, which counts blocks itself. */
 static void ask_hash(ltc_torrent *t, uint32_t piece)
 {
     ltc_session *s = t->session;
-    struct fake_piece *p = &t->pieces[piece];
     fake_lt__note(s, FAKE_LT_HASH_ASKED, t, NULL, piece, 0);
-    if (!s->hooks.hash(t->user, piece)) {
-        s->stats.hashes_refused++;
-        return;
-    }
     s->stats.hashes++;
-    p->pending++;
-    p->hashing++;
+    t->pieces[piece].hashing++;
+    add_completion(&s->hash_answers, t, piece, 0);
 }
 
 static bool slot_is_good(const ltc_session *s, int64_t slot)
@@ -165,31 +163,7 @@ void ltc_write_done(ltc_session *s, uint32_t slot)
     at->torrent = NULL;
 }
 
-void ltc_hash_done(ltc_torrent *t, uint32_t piece)
-{
-    if (!t) {
-        fake_lt__violation("ltc_hash_done() of no torrent: its ltc_torrent_add() has not returned");
-        return;
-    }
-    ltc_session *s = t->session;
-    if (!fake_lt__net_only(s, __func__))
-        return;
-    if (t->removed || !t->pieces || piece >= t->info->view.n_pieces || !t->pieces[piece].pending) {
-        fake_lt__violation("ltc_hash_done() of piece %u, whose hash was not asked", piece);
-        return;
-    }
-    t->pieces[piece].pending--;
-    add_completion(&s->hash_answers, t, piece, 0);
-}
-
 /* ---- the end of a torrent ---- */
-
-void fake_lt__hashes_by_itself(ltc_torrent *t)
-{
-    for (uint32_t p = 0; t->pieces && p < t->info->view.n_pieces; p++)
-        for (; t->pieces[p].pending; t->pieces[p].pending--)
-            add_completion(&t->session->hash_answers, t, p, 0);
-}
 
 void fake_lt__check_all_given_back(ltc_torrent *t)
 {

@@ -168,7 +168,6 @@ static void call_stop(ltc_torrent *t)
     fake_lt__note(s, FAKE_LT_STOP, t, NULL, 0, 0);
     s->hooks.stop(t->user);
     fake_lt__check_all_given_back(t);
-    fake_lt__hashes_by_itself(t);
     fake_lt__post_completions(s);
 }
 

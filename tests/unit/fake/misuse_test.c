@@ -126,17 +126,6 @@ static void write_done_of_a_free_slot(void **state)
     try_in_work(*state, give_back_nothing, "slot 5, which is not withheld");
 }
 
-static void answer_nothing(struct rig *r)
-{
-    once(r);
-    ltc_hash_done(r->torrent, 1);
-}
-
-static void hash_done_that_nobody_asked(void **state)
-{
-    try_in_work(*state, answer_nothing, "whose hash was not asked");
-}
-
 static void ask_for_events(struct rig *r)
 {
     once(r);
@@ -219,30 +208,6 @@ static void a_stop_that_leaves_writes_withheld(void **state)
     expect("stop left 62 writes withheld");
 }
 
-static void break_the_rule(struct rig *r)
-{
-    for (uint32_t b = 0; b < 2; b++) {
-        if (r->state[0][b] != 2)
-            return;
-        ltc_write_done(r->session, (uint32_t)r->slot_of[0][b]);
-        r->slot_used[r->slot_of[0][b]] = false;
-        r->state[0][b] = 0;
-    }
-    r->in_work = NULL;
-}
-
-static void writes_given_back_before_the_hash_lose_the_piece(void **state)
-{
-    struct rig *r = *state;
-    r->break_rule = true; /* hash is answered true, and never done */
-    r->in_work = break_the_rule;
-    rig_open(r, HEAD "peer have=0\n");
-    fake_lt_advance(r->session, RIG_MS);
-    assert_int_equal(fake_lt_lost_pieces(), 1);
-    assert_null(fake_lt_violation());
-    rig_close_after_misuse(r);
-}
-
 static void *wait_elsewhere(void *rig)
 {
     struct rig *r = rig;
@@ -288,13 +253,11 @@ int main(void)
         T(request_twice),
         T(request_without_a_flush),
         T(write_done_of_a_free_slot),
-        T(hash_done_that_nobody_asked),
         T(pump_functions_on_the_network_thread),
         T(request_to_a_peer_that_left),
         T(request_while_choked),
         T(net_functions_off_the_network_thread),
         T(a_stop_that_leaves_writes_withheld),
-        T(writes_given_back_before_the_hash_lose_the_piece),
         T(a_second_pump_thread),
         T(work_that_never_rests),
     };

@@ -55,20 +55,18 @@ static void ban_senders(struct rig *r, uint32_t piece)
             ltc_peer_ban(r->asked_of[piece][b]->lt);
 }
 
-static void answer_hash(struct rig *r, uint32_t piece)
+static void check(struct rig *r, uint32_t piece)
 {
-    r->to_hash[piece] = false;
+    r->to_check[piece] = false;
     bool right = is_right(r, piece);
     if (right) {
         atomic_store(&r->verified[piece], true);
         atomic_fetch_add(&r->n_verified, 1);
-        ltc_hash_done(r->torrent, piece);
         return;
     }
     atomic_fetch_add(&r->n_bad, 1);
     ban_senders(r, piece);
-    give_back(r, piece); /* the order inside one work does not matter */
-    ltc_hash_done(r->torrent, piece);
+    give_back(r, piece);
 }
 
 static struct rig_peer *peer_with_room(struct rig *r, uint32_t piece, const struct rig_peer *but)
@@ -117,8 +115,8 @@ static void ask(struct rig *r, uint32_t piece, uint32_t block)
 
 static void work_on_piece(struct rig *r, uint32_t p)
 {
-    if (r->to_hash[p])
-        answer_hash(r, p);
+    if (r->to_check[p])
+        check(r, p);
     if (atomic_exchange(&r->evict[p], false)) {
         give_back(r, p);
         if (atomic_exchange(&r->verified[p], false))
@@ -156,13 +154,35 @@ static int64_t ready(void *torrent, ltc_info *info)
     return r->refuse_ready ? -1 : 0;
 }
 
+static bool is_whole(const struct rig *r, uint32_t piece)
+{
+    for (uint32_t b = 0; b < n_blocks(r, piece); b++)
+        if (r->state[piece][b] != 2)
+            return false;
+    return true;
+}
+
+/* Each piece once, at the moment that its last block comes. */
+static bool drop_at_last(struct rig *r, uint32_t piece, uint32_t b)
+{
+    uint8_t before = r->state[piece][b];
+    r->state[piece][b] = 2;
+    bool last = is_whole(r, piece);
+    r->state[piece][b] = before;
+    if (!r->drop_at_last || r->dropped[piece] || !last)
+        return false;
+    r->dropped[piece] = true;
+    give_back(r, piece);
+    return true;
+}
+
 static int64_t block(void *torrent, uint32_t piece, uint32_t b, const void *bytes, uint32_t len)
 {
     struct rig *r = torrent;
     /* `received` of the same block came right before. */
     assert_true(r->just_received && r->received_piece == piece && r->received_block == b);
     r->just_received = false;
-    if (r->drop_all || r->state[piece][b] == 2) {
+    if (r->drop_all || r->state[piece][b] == 2 || drop_at_last(r, piece, b)) {
         r->state[piece][b] = 0;
         return LTC_DROPPED;
     }
@@ -173,18 +193,8 @@ static int64_t block(void *torrent, uint32_t piece, uint32_t b, const void *byte
     r->slot_of[piece][b] = slot;
     r->state[piece][b] = 2;
     memcpy(r->bytes + (size_t)slot * LTC_BLOCK, bytes, len);
+    r->to_check[piece] = is_whole(r, piece);
     return r->wrong_slot ? RIG_SLOTS : slot;
-}
-
-static bool hash(void *torrent, uint32_t piece)
-{
-    struct rig *r = torrent;
-    for (uint32_t b = 0; b < n_blocks(r, piece); b++)
-        if (r->state[piece][b] != 2)
-            return false;
-    r->to_hash[piece] = !r->break_rule;
-    ltc_wake(r->session);
-    return true;
 }
 
 static void stop(void *torrent)
@@ -195,7 +205,7 @@ static void stop(void *torrent)
     if (!r->ready_info || r->keep_slots)
         return;
     for (uint32_t p = 0; p < ltc_info_get(r->ready_info)->n_pieces; p++) {
-        r->to_hash[p] = false;
+        r->to_check[p] = false;
         give_back(r, p);
     }
 }
@@ -304,7 +314,6 @@ static const struct ltc_hooks hooks = {
     .work = work,
     .ready = ready,
     .block = block,
-    .hash = hash,
     .stop = stop,
     .removed = removed,
     .peer_new = peer_new,

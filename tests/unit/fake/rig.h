@@ -33,7 +33,7 @@ struct rig_peer {
 struct rig {
     /* set by the test before a torrent is added */
     uint32_t most_requests; /* at one peer */
-    bool refuse_all, drop_all, wrong_slot, keep_slots, break_rule, refuse_ready, ban_liars;
+    bool refuse_all, drop_all, wrong_slot, keep_slots, drop_at_last, refuse_ready, ban_liars;
     int64_t ask_again_ns; /* cancel what is not answered so long and ask another; 0: never */
     ltc_session *session;
     ltc_torrent *torrent; /* for the network thread once `added` */
@@ -44,7 +44,7 @@ struct rig {
     struct rig_peer *asked_of[RIG_PIECES][RIG_BLOCKS];
     int64_t asked_at[RIG_PIECES][RIG_BLOCKS];
     int slot_of[RIG_PIECES][RIG_BLOCKS];
-    bool slot_used[RIG_SLOTS], to_hash[RIG_PIECES];
+    bool slot_used[RIG_SLOTS], to_check[RIG_PIECES], dropped[RIG_PIECES];
     uint8_t *bytes; /* RIG_SLOTS blocks */
     uint32_t received_piece, received_block;
     bool just_received, stopped;

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { FREE, ASKED, STORED };
+enum { FREE, ASKED, STORED, GIVEN_UP };
 
 #define DEPTH 64
 
@@ -67,7 +67,7 @@ static int64_t on_ready(void *torrent, ltc_info *info)
     t->n_blocks = (uint32_t)((v->total_size + LTC_BLOCK - 1) / LTC_BLOCK);
     t->block = calloc(t->n_blocks, 1);
     t->pad = calloc(t->n_blocks, sizeof *t->pad);
-    t->hashing = calloc(v->n_pieces, sizeof *t->hashing);
+    t->whole = calloc(v->n_pieces, sizeof *t->whole);
     t->verified = calloc(v->n_pieces, sizeof *t->verified);
     t->drop = calloc(v->n_pieces, sizeof *t->drop);
     mark_pads(t);
@@ -87,15 +87,35 @@ static void give_back(struct rig_torrent *t, uint32_t n)
     t->block[n] = FREE;
 }
 
-/* Drop a piece at the moment its last block comes, before libtorrent asks for
- * its hash. */
-static void forget_but(struct rig_torrent *t, uint32_t piece, uint32_t block)
+static void forget_piece(struct rig_torrent *t, uint32_t piece)
 {
+    t->drop[piece] = false;
+    t->whole[piece] = false;
+    t->verified[piece] = false;
     for (uint32_t b = 0; b < blocks_of(t, piece); b++) {
-        uint32_t n = piece * t->per_piece + b;
-        if (n != block && t->block[n] == STORED)
-            give_back(t, n);
+        if (t->block[piece * t->per_piece + b] == STORED)
+            give_back(t, piece * t->per_piece + b);
     }
+}
+
+/* Would this block make its piece whole? */
+static bool is_last(struct rig_torrent *t, uint32_t piece, uint32_t n)
+{
+    uint8_t before = t->block[n];
+    t->block[n] = STORED;
+    bool last = complete(t, piece);
+    t->block[n] = before;
+    return last;
+}
+
+/* libtorrent will count the block that is coming, and ask for the hash: all writes
+ * of the piece are given back while that is unanswered. */
+static void drop_at_last(struct rig_torrent *t, uint32_t piece)
+{
+    forget_piece(t, piece);
+    for (uint32_t b = 0; t->drop_at_last && b < blocks_of(t, piece); b++)
+        t->block[piece * t->per_piece + b] = GIVEN_UP;
+    t->rig->last_drops++;
 }
 
 static int64_t on_block(void *torrent, uint32_t piece, uint32_t block, const void *bytes,
@@ -107,32 +127,24 @@ static int64_t on_block(void *torrent, uint32_t piece, uint32_t block, const voi
     int64_t slot = LTC_DROPPED;
     pthread_mutex_lock(&r->lock);
     r->blocks_in++;
-    if (n < t->n_blocks && len == block_len(t, n) && t->wants && t->block[n] != STORED &&
-        !r->withheld[t->first_slot + n]) {
+    bool wanted = n < t->n_blocks && len == block_len(t, n) && t->wants && t->block[n] != STORED &&
+                  !r->withheld[t->first_slot + n];
+    bool last = wanted && is_last(t, piece, n);
+    if (last && (t->drop_at_last || (t->spite && rand_r(&t->spite) % 8 == 0))) {
+        drop_at_last(t, piece);
+        wanted = false;
+    }
+    if (wanted) {
         slot = t->first_slot + n;
         r->withheld[slot] = true;
         t->block[n] = STORED;
+        t->whole[piece] = last;
         memcpy(r->arena + (size_t)slot * LTC_BLOCK, bytes, len);
-        if (t->spite && complete(t, piece) && rand_r(&t->spite) % 8 == 0)
-            forget_but(t, piece, n);
     } else {
         r->blocks_dropped++;
     }
     pthread_mutex_unlock(&r->lock);
     return slot;
-}
-
-static bool on_hash(void *torrent, uint32_t piece)
-{
-    struct rig_torrent *t = torrent;
-    pthread_mutex_lock(&t->rig->lock);
-    bool whole = complete(t, piece);
-    if (whole)
-        t->hashing[piece] = true;
-    else
-        t->rig->hash_misses++;
-    pthread_mutex_unlock(&t->rig->lock);
-    return whole;
 }
 
 static void on_stop(void *torrent)
@@ -268,16 +280,6 @@ static void on_have(void *torrent, void *peer)
     pthread_mutex_unlock(&t->rig->lock);
 }
 
-static void forget_piece(struct rig_torrent *t, uint32_t piece)
-{
-    t->drop[piece] = false;
-    t->verified[piece] = false;
-    for (uint32_t b = 0; b < blocks_of(t, piece); b++) {
-        if (t->block[piece * t->per_piece + b] == STORED)
-            give_back(t, piece * t->per_piece + b);
-    }
-}
-
 static bool is_right(const struct rig_torrent *t, uint32_t piece)
 {
     for (uint32_t b = 0; b < blocks_of(t, piece); b++) {
@@ -289,12 +291,11 @@ static bool is_right(const struct rig_torrent *t, uint32_t piece)
     return true;
 }
 
-static void finish_hashes(struct rig_torrent *t)
+static void check_pieces(struct rig_torrent *t)
 {
     for (uint32_t p = 0; p < ltc_info_get(t->info)->n_pieces; p++) {
-        if (t->hashing[p]) {
-            t->hashing[p] = false;
-            ltc_hash_done(t->torrent, p);
+        if (t->whole[p]) {
+            t->whole[p] = false;
             t->verified[p] = is_right(t, p);
             if (!t->verified[p]) {
                 t->wrong++;
@@ -325,11 +326,12 @@ static int64_t on_work(void *user)
     struct rig *r = user;
     pthread_mutex_lock(&r->lock);
     r->works++;
+    r->last_drops_over = r->last_drops; /* answered when this returns */
     for (int i = 0; i < 64; i++) {
         struct rig_torrent *t = r->torrents[i];
         if (!t || !t->block || t->removed)
             continue;
-        finish_hashes(t);
+        check_pieces(t);
         for (int k = 0; t->wants && k < RIG_PEERS; k++) {
             struct rig_peer *p = &t->peers[k];
             if (p->peer && p->joined && !p->choked)
@@ -345,7 +347,6 @@ const struct ltc_hooks rig_hooks = {
     .work = on_work,
     .ready = on_ready,
     .block = on_block,
-    .hash = on_hash,
     .stop = on_stop,
     .removed = on_removed,
     .peer_new = on_peer_new,

@@ -75,6 +75,7 @@ int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
             const uint8_t *expected, uint32_t first_slot)
 {
     bool refuse_peers = t->refuse_peers, refuse_ready = t->refuse_ready;
+    bool drop_at_last = t->drop_at_last;
     memset(t, 0, sizeof *t);
     t->rig = r;
     t->expected = expected;
@@ -82,6 +83,7 @@ int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
     t->wants = true;
     t->refuse_peers = refuse_peers;
     t->refuse_ready = refuse_ready;
+    t->drop_at_last = drop_at_last;
     if (add->info)
         t->info = ltc_info_ref(add->info);
     struct ltc_error err;
@@ -129,7 +131,7 @@ void rig_leave(struct rig_torrent *t)
     ltc_info_unref(t->info);
     free(t->block);
     free(t->pad);
-    free(t->hashing);
+    free(t->whole);
     free(t->verified);
     free(t->drop);
 }

@@ -15,6 +15,10 @@
 
 #include "lt-c/lt-c.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define RIG_PEERS 64
 
 /* ---- programs and files ---- */
@@ -60,11 +64,14 @@ struct rig_torrent {
     uint32_t n_blocks, per_piece;
     uint8_t *block; /* an enum in hooks.c */
     bool *pad;      /* libtorrent has it already */
-    bool *hashing, *verified, *drop;
+    bool *whole;    /* every block is stored, not checked yet */
+    bool *verified, *drop;
     struct rig_peer peers[RIG_PEERS];
     unsigned joined, left, news, readies, stops, removed, wrong;
     bool refuse_peers, refuse_ready, wants; /* set by the test */
-    unsigned spite;                         /* a seed: drop pieces when their last block comes */
+    /* drop pieces at the moment that their last block comes: */
+    unsigned spite;    /* some, a seed */
+    bool drop_at_last; /* all, and do not ask again; set before the add */
 };
 
 struct rig {
@@ -76,7 +83,8 @@ struct rig {
     bool *withheld;
     uint32_t slots;
     struct rig_torrent *torrents[64];
-    uint64_t blocks_in, blocks_dropped, hash_misses;
+    uint64_t blocks_in, blocks_dropped;
+    uint64_t last_drops, last_drops_over; /* pieces dropped at their last block; answered */
     unsigned works;
     /* the pump thread */
     pthread_t pump;
@@ -95,5 +103,12 @@ void rig_drop(struct rig_torrent *t, uint32_t piece); /* un-have it, soon */
 /* Wait until `piece` (or, if -1, each) is verified; false after `seconds`. */
 bool rig_wait_piece(struct rig_torrent *t, int64_t piece, double seconds);
 bool rig_wait(struct rig *r, bool (*is_so)(void *arg), void *arg, double seconds);
+/* Pieces in libtorrent's list of downloads with no block to wait for: its own
+ * picker never asks for them again. */
+unsigned rig_lost_pieces(struct rig_torrent *t);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
