@@ -12,19 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND INT64_C(1000000000)
+#include "common/clock.h"
+
 #define END_NS (SECOND * 95 / 100)   /* the promise, less the time to notice it */
 #define SPARE_NS (SECOND * 15 / 100) /* for what comes after closing the session */
 
 static struct run_result end_result; /* written before the thread starts */
 static int64_t end_at_ns;
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
-}
 
 int ending_block_signals(void)
 {
@@ -67,14 +61,14 @@ void ending_begin(struct run_result result)
 {
     pthread_t thread;
     end_result = result;
-    end_at_ns = now_ns() + END_NS;
+    end_at_ns = clock_ns() + END_NS;
     if (pthread_create(&thread, NULL, keep_time, NULL) == 0)
         pthread_detach(thread);
 }
 
 int64_t ending_left_ns(void)
 {
-    int64_t left = end_at_ns - SPARE_NS - now_ns();
+    int64_t left = end_at_ns - SPARE_NS - clock_ns();
     return left > 1 ? left : 1;
 }
 

@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/endpoint.h"
 
-#define SECONDS(n) (INT64_C(1000000000) * (n))
+#define SECONDS(n) (SECOND * (n))
 
 /* Two options would undo what the tool promises: the mount is read-only, and a
  * dead mount is known to be ours by its type. */

@@ -5,10 +5,10 @@
 
 #include <inttypes.h>
 
+#include "common/clock.h"
 #include "common/say.h"
 #include "common/text.h"
 
-#define SECOND INT64_C(1000000000)
 #define REDRAW_NS (SECOND / 5)
 #define LINE_NS (5 * SECOND)
 #define MB 1048576.0

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/say.h"
 #include "common/text.h"
 
@@ -21,7 +22,7 @@
 #define SLICES_MAX 80
 
 /* A file that cannot be read is told about once in this time, not per read. */
-#define SAY_AGAIN_NS (INT64_C(10) * 1000000000)
+#define SAY_AGAIN_NS (10 * SECOND)
 
 /* At the end: no read came for so long; and the longest to wait for that. */
 #define QUIET_NS (INT64_C(5) * 1000000)
@@ -70,13 +71,6 @@ struct reads {
     bool ending;
     bool watch_sleeps;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* ---- files ---- */
 
@@ -155,7 +149,7 @@ static int error_of(const struct pending *p, int64_t result)
 static void say_failure(struct pending *p, int64_t result)
 {
     const char *why = result < 0 ? gos_last_error() : "ended before the end of the file";
-    int64_t now = now_ns();
+    int64_t now = clock_ns();
     pthread_mutex_lock(&p->reads->lock);
     bool quiet = p->reads->ending || (p->file->said_ns && now - p->file->said_ns < SAY_AGAIN_NS);
     if (!quiet)
@@ -398,8 +392,8 @@ bool reads_wait(struct reads *r, int64_t pause_ns)
         pthread_cond_wait(&r->changed, &r->lock);
     r->watch_sleeps = false;
 
-    int64_t until = now_ns() + pause_ns;
-    struct timespec t = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    int64_t until = clock_ns() + pause_ns;
+    struct timespec t = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
     while (!r->ending && pthread_cond_timedwait(&r->changed, &r->lock, &t) == 0)
         ;
     bool go_on = !r->ending;
@@ -433,14 +427,14 @@ static void let_readers_go(struct reads *r)
 {
     const struct timespec pause = {.tv_nsec = QUIET_NS};
     uint64_t before, now = 0;
-    int64_t until = now_ns() + QUIET_AT_MOST_NS;
+    int64_t until = clock_ns() + QUIET_AT_MOST_NS;
     do {
         before = now;
         nanosleep(&pause, NULL);
         pthread_mutex_lock(&r->lock);
         now = r->refused;
         pthread_mutex_unlock(&r->lock);
-    } while (now != before && now_ns() < until);
+    } while (now != before && clock_ns() < until);
 }
 
 void reads_end(struct reads *r)

@@ -18,6 +18,7 @@
 
 #include <gostream.h>
 
+#include "common/clock.h"
 #include "common/endpoint.h"
 #include "common/say.h"
 #include "common/text.h"
@@ -50,13 +51,6 @@ struct run {
     bool over;
     struct run_result result;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void stop(struct run *r, int status)
 {
@@ -167,8 +161,8 @@ static int set_up(struct run *r)
         return 2;
     if (start_engine(r) < 0)
         return 1;
-    r->metadata_until_ns = o->metadata_timeout_ns ? now_ns() + o->metadata_timeout_ns : INT64_MAX;
-    progress_init(&r->progress, o->verbose, now_ns());
+    r->metadata_until_ns = o->metadata_timeout_ns ? clock_ns() + o->metadata_timeout_ns : INT64_MAX;
+    progress_init(&r->progress, o->verbose, clock_ns());
     return 0;
 }
 
@@ -268,7 +262,7 @@ static void list(struct run *r)
 /* Once everything is known, or the time for it is over. */
 static void settle(struct run *r)
 {
-    if (count_state(r, SOURCE_WAITING) > 0 && now_ns() < r->metadata_until_ns)
+    if (count_state(r, SOURCE_WAITING) > 0 && clock_ns() < r->metadata_until_ns)
         return;
     r->settled = true;
     say_status_end();
@@ -301,7 +295,7 @@ static int poll_timeout(struct run *r)
         next = r->metadata_until_ns;
     if (next == INT64_MAX)
         return -1;
-    int64_t left = next - now_ns();
+    int64_t left = next - clock_ns();
     return left <= 0 ? 0 : (int)(left / 1000000 + 1);
 }
 
@@ -323,7 +317,7 @@ static void step(struct run *r)
         take_news(r);
     if (r->mounted && session_ended(r->session))
         stop(r, 0);
-    progress_tick(&r->progress, r->sources, r->engine, !r->settled, now_ns());
+    progress_tick(&r->progress, r->sources, r->engine, !r->settled, clock_ns());
 }
 
 /* ---- taking down ---- */

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/say.h"
 #include "common/text.h"
 
@@ -144,18 +144,11 @@ static int add(gos_session *session, struct source *source, const struct gos_add
 
 /* ---- waiting for metadata ---- */
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Wait for one source, for a time. True when there is news of it. */
 static bool look_at(struct sources *s, size_t i, int64_t wait_ns)
 {
     const struct gos_io io = {
-        .struct_size = sizeof io, .deadline_ns = now_ns() + wait_ns, .cancel = s->stop};
+        .struct_size = sizeof io, .deadline_ns = clock_ns() + wait_ns, .cancel = s->stop};
     int rc = gos_torrent_wait(s->items[i].torrent, &io);
     if (rc == GOS_ETIMEDOUT || (rc == GOS_ECANCELED && gos_cancel_fired(s->stop)))
         return false;

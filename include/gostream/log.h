@@ -17,8 +17,8 @@ enum gos_log_level {
 };
 
 /* Receives one line: no newline at its end, text from the network escaped.
- * Called from any thread of the library with no lock held; must not block and
- * must not call gos_session_close(). */
+ * Called from any thread of the library with no lock held; must not block, and
+ * must not call what is "not from callbacks". */
 typedef void (*gos_log_fn)(void *user, enum gos_log_level level, const char *line);
 
 GOS_END_DECLS

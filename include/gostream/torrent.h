@@ -37,8 +37,8 @@ typedef struct gos_torrent gos_torrent;
 /* Zero in a field is the default. */
 struct gos_session_opts {
     size_t struct_size;
-    uint64_t ram;        /* budget for torrent bytes; 256 MiB; at least 1 MiB */
-    const char *listen;  /* "ADDR:PORT[,ADDR:PORT]"; all interfaces, port chosen by the system */
+    uint64_t ram;          /* budget for torrent bytes; 256 MiB; at least 1 MiB */
+    const char *listen;    /* "ADDR:PORT[,ADDR:PORT]"; all interfaces, port chosen by the system */
     uint64_t download_bps; /* bytes per second for all torrents; 0: no limit */
     uint32_t max_peers;    /* connections of the whole session; 200 */
     bool no_dht;           /* do not ask the distributed hash table for peers */
@@ -62,7 +62,8 @@ struct gos_add_opts {
 
 struct gos_file_info {
     size_t struct_size;
-    const char *path; /* relative, '/' between parts, never "..": safe to create; lives with the torrent */
+    const char
+        *path; /* relative, '/' between parts, never "..": safe to create; lives with the torrent */
     uint64_t size;
     uint32_t flags; /* GOS_FILE_... */
 };
@@ -74,36 +75,36 @@ struct gos_torrent_info {
     uint64_t total_size;   /* bytes of all files that can be opened */
     uint32_t piece_length; /* bytes */
     uint32_t n_pieces;
-    size_t n_files;        /* files that can be opened: no padding, no links */
-    uint32_t n_symlinks;   /* left out */
-    uint32_t n_renamed;    /* files whose names had to be cleaned */
-    int64_t created;       /* seconds since 1970, 0 where the torrent does not say */
-    char info_hash[65];    /* hexadecimal; of v1 where there is one, else of v2 */
+    size_t n_files;      /* files that can be opened: no padding, no links */
+    uint32_t n_symlinks; /* left out */
+    uint32_t n_renamed;  /* files whose names had to be cleaned */
+    int64_t created;     /* seconds since 1970, 0 where the torrent does not say */
+    char info_hash[65];  /* hexadecimal; of v1 where there is one, else of v2 */
 };
 
 struct gos_torrent_stats {
     size_t struct_size;
-    uint32_t peers;         /* connected */
+    uint32_t peers;          /* connected */
     uint32_t peers_unchoked; /* of them, those that answer requests now */
-    uint64_t received;      /* bytes of blocks that arrived, ever */
-    uint64_t verified;      /* bytes of pieces that were verified, ever */
-    uint64_t dropped;       /* bytes that arrived and were not wanted any more */
-    uint64_t failed_pieces; /* pieces that did not match their hash */
+    uint64_t received;       /* bytes of blocks that arrived, ever */
+    uint64_t verified;       /* bytes of pieces that were verified, ever */
+    uint64_t dropped;        /* bytes that arrived and were not wanted any more */
+    uint64_t failed_pieces;  /* pieces that did not match their hash */
     uint64_t banned_peers;
     uint64_t evicted_pieces;
-    uint64_t resident;      /* bytes of the arena that this torrent holds now */
+    uint64_t resident; /* bytes of the arena that this torrent holds now */
     uint32_t waiting_reads;
 };
 
 struct gos_session_stats {
     size_t struct_size;
-    uint64_t ram;           /* the budget */
-    uint64_t arena_used;    /* bytes in use or borrowed */
+    uint64_t ram;        /* the budget */
+    uint64_t arena_used; /* bytes in use or borrowed */
     uint64_t arena_peak;
-    uint64_t borrowed;      /* bytes that readers hold as slices */
-    uint64_t received;      /* sum over torrents, removed ones included */
+    uint64_t borrowed; /* bytes that readers hold as slices */
+    uint64_t received; /* sum over torrents, removed ones included */
     uint32_t waiting_reads;
-    uint16_t listen_port;   /* 0 until the socket is open */
+    uint16_t listen_port; /* 0 until the socket is open */
 };
 
 /* ---- session ---- */
@@ -135,8 +136,8 @@ GOS_API int gos_session_get_stats(gos_session *s, struct gos_session_stats *out)
 /* Change the download limit of a running session; 0: none. No connection is
  * dropped.
  * Returns: 0.
- * Errors: GOS_ENOMEM.
- * Threads: any.
+ * Errors: GOS_EINVAL, GOS_ENOMEM, GOS_ECANCELED (session closed).
+ * Threads: any; not from callbacks.
  * Since: 0.1 */
 GOS_API int gos_session_set_download_limit(gos_session *s, uint64_t bytes_per_second);
 
@@ -146,8 +147,9 @@ GOS_API int gos_session_set_download_limit(gos_session *s, uint64_t bytes_per_se
  * when this returns. One reference is the caller's.
  * Returns: 0.
  * Errors: GOS_EMETADATA (the sentence says what is wrong with it), GOS_EBUDGET,
- * GOS_EEXIST (in this session already), GOS_EINVAL, GOS_ENOMEM.
- * Threads: any.
+ * GOS_EEXIST (in this session already), GOS_EINVAL, GOS_ENOMEM, GOS_ECANCELED
+ * (session closed).
+ * Threads: any; not from callbacks.
  * Since: 0.1 */
 GOS_API int gos_session_add_torrent(gos_session *s, gos_torrent **out, const void *bytes,
                                     size_t len, const struct gos_add_opts *opts);
@@ -156,16 +158,18 @@ GOS_API int gos_session_add_torrent(gos_session *s, gos_torrent **out, const voi
  * x.pe are used). Its metadata comes from peers: gos_torrent_wait().
  * Returns: 0.
  * Errors: GOS_EMETADATA (no hash, or two different ones), GOS_EEXIST,
- * GOS_EINVAL, GOS_ENOMEM.
- * Threads: any.
+ * GOS_EINVAL, GOS_ENOMEM, GOS_ECANCELED (session closed).
+ * Threads: any; not from callbacks.
  * Since: 0.1 */
 GOS_API int gos_session_add_magnet(gos_session *s, gos_torrent **out, const char *uri,
                                    const struct gos_add_opts *opts);
 
-/* Wait until the metadata is known, or is known to be unusable.
+/* Wait until the metadata is known. What a peer sends that is not usable is
+ * logged and left, and other peers are asked. Of `io` the deadline and the
+ * latch count; `idle_ns` and `flags` do not.
  * Returns: 0 when it is known.
- * Errors: GOS_EMETADATA, GOS_EBUDGET (of a magnet: found out only now),
- * GOS_ETIMEDOUT, GOS_ECANCELED, GOS_ENOMEM.
+ * Errors: GOS_EBUDGET (of a magnet: found out only now), GOS_EIO (libtorrent
+ * stopped the torrent), GOS_ETIMEDOUT, GOS_ECANCELED, GOS_EINVAL, GOS_ENOMEM.
  * Threads: any; not from callbacks.
  * Since: 0.1 */
 GOS_API int gos_torrent_wait(gos_torrent *t, const struct gos_io *io);
@@ -174,7 +178,7 @@ GOS_API int gos_torrent_wait(gos_torrent *t, const struct gos_io *io);
  * remembers it and tries again when the connection breaks.
  * Returns: 0.
  * Errors: GOS_EINVAL, GOS_ENOMEM, GOS_ECANCELED (session closed).
- * Threads: any.
+ * Threads: any; not from callbacks.
  * Since: 0.1 */
 GOS_API int gos_torrent_add_peer(gos_torrent *t, const char *peer);
 
@@ -196,7 +200,7 @@ GOS_API int gos_torrent_get_file(gos_torrent *t, size_t index, struct gos_file_i
 /* Open a file as a source. Each call makes a source of its own, with its own
  * idea of where it is being read; open one per consumer. It keeps the torrent.
  * Returns: 0.
- * Errors: GOS_EAGAIN (no metadata yet), GOS_ENOENT, GOS_ENOMEM, GOS_ECANCELED.
+ * Errors: GOS_EAGAIN (no metadata yet), GOS_ENOENT, GOS_EINVAL, GOS_ENOMEM.
  * Threads: any.
  * Since: 0.1 */
 GOS_API int gos_torrent_open_file(gos_torrent *t, size_t index, gos_source **out);

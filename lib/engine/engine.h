@@ -12,7 +12,7 @@
  * Callers' threads read what is there, leave wishes, and wake the network thread.
  *
  * One lock, `session.lock`; it is never held over a callback, a copy of bytes, or
- * a call into lt-c but ltc_wake() and ltc_interrupt(), which only set a flag. */
+ * a call into lt-c but those marked [any] there, which never block. */
 #ifndef GOS_ENGINE_ENGINE_H
 #define GOS_ENGINE_ENGINE_H
 
@@ -30,12 +30,7 @@
 #include "store/arena.h"
 #include "store/piece.h"
 
-#define GOS__DEFAULT_RAM (UINT64_C(256) << 20)
-#define GOS__LEAST_RAM (UINT64_C(1) << 20)
-#define GOS__BUDGET_SLACK (UINT64_C(4) << 20)   /* least budget: 2 pieces and this */
-#define GOS__WINDOW_MAX (UINT64_C(64) << 20)    /* bytes ahead of one cursor */
-#define GOS__UTP_AFTER_NS (10 * GOS__SECOND)    /* without any peer ... */
-#define GOS__UTP_AFTER_TRIES 3                  /* ... and so many tried */
+#define GOS__WINDOW_MAX (UINT64_C(64) << 20) /* bytes ahead of one cursor */
 
 /* Work for the pump: lives in the caller's memory until `run` is entered. */
 struct gos__call {
@@ -56,10 +51,10 @@ struct gos_session {
     bool closing;  /* no new reads, no new torrents */
     bool closed;   /* the pump is done; lt is gone */
     bool done_quits, hash_quits;
-    gos__cond changed;   /* torrents' states, closed, calls done */
+    gos__cond changed; /* torrents' states, closed, calls done */
     gos__cond done_wakes, hash_wakes;
     struct gos__arena arena;
-    uint32_t reserved_slices; /* slots that reads with slices hold or may come to hold */
+    uint32_t reserved_slices;  /* slots that reads with slices hold or may come to hold */
     struct gos__list torrents; /* gos_torrent.link */
     struct gos__list waiting;  /* waiter.link, oldest first */
     struct gos__list ready;    /* waiter.ready_link: the done thread shall look */
@@ -75,7 +70,7 @@ struct gos_session {
     int64_t next_expiry;      /* no read can expire before */
 
     /* network thread only */
-    bool on_network;        /* whether network_thread is known */
+    bool on_network; /* whether network_thread is known */
     pthread_t network_thread;
     uint64_t plan_number;
     struct gos__list known;   /* gos_torrent.net_link: those that a hook named */
@@ -120,12 +115,12 @@ struct gos_torrent {
     bool leaving;  /* ... and has not done so yet */
     bool removed;  /* libtorrent has let go; nothing comes from it any more */
     enum gos__torrent_state state;
-    bool known;    /* the metadata: stays so when it fails later */
+    bool known; /* the metadata: stays so when it fails later */
     int fail_code;
     char fail_text[256];
-    bool live;     /* pieces may be asked for; `pieces` is there */
+    bool live; /* pieces may be asked for; `pieces` is there */
     bool needs_layers;
-    struct gos__list sources; /* torrent_source.link */
+    struct gos__list sources;   /* torrent_source.link */
     struct gos__piece **pieces; /* by index; those that are planned or begun; set before `known` */
     uint32_t n_resident;        /* slots of its begun pieces */
     struct gos_torrent_stats stats;
@@ -149,14 +144,14 @@ struct gos_torrent {
     struct gos__list peers; /* gos__peer.link */
     uint32_t *order;        /* n_pieces entries, at most arena.n_slots */
     size_t n_order, n_awaited;
-    int64_t next_step;      /* of the scheduler; 0: now */
-    struct gos__list net_link; /* session.known */
-    bool changed;           /* its figures, since they were published */
+    int64_t next_step;          /* of the scheduler; 0: now */
+    struct gos__list net_link;  /* session.known */
+    bool changed;               /* its figures, since they were published */
     uint64_t received, dropped; /* since then */
     uint32_t tcp_peers;
-    int64_t lonely_since;   /* when it had a peer over TCP last, or was known first */
-    uint32_t tries;         /* connections begun since the last one that worked */
-    uint8_t *padding;       /* scratch: one byte per block of a piece */
+    int64_t lonely_since; /* when it had a peer over TCP last, or was known first */
+    uint32_t tries;       /* connections begun since the last one that worked */
+    uint8_t *padding;     /* scratch: one byte per block of a piece */
 };
 
 /* A file of a torrent, open. */
@@ -167,7 +162,7 @@ struct gos__torrent_source {
     /* guarded by session->lock */
     struct gos__list link;
     struct gos__window window;
-    uint64_t planned; /* sum over cursors of the end of what was planned: tells whether a new plan is due */
+    uint64_t window_print; /* the window as of its last plan, condensed; 0: plan at the next read */
 };
 
 /* A read that waits. Made in start, freed by the done thread. */
@@ -176,32 +171,38 @@ struct gos__waiter {
     struct gos__list ready_link; /* session.ready */
     struct gos_read *read;
     gos_torrent *torrent;
-    uint64_t off;   /* in the torrent, of its first byte */
+    uint64_t off; /* in the torrent, of its first byte */
     uint64_t len, got;
     uint32_t reserved; /* slots of session.reserved_slices */
-    uint32_t piece; /* what it waits for now */
-    bool served;    /* its piece has its slots */
-    int64_t since_ns; /* progress is counted from here */
-    int result;     /* 0, or the error that ends it */
+    uint32_t piece;    /* what it waits for now */
+    bool served;       /* its piece has its slots */
+    int64_t since_ns;  /* progress is counted from here */
+    int result;        /* 0, or the error that ends it */
 };
 
 /* ---- session.c ---- */
 void gos__session_unref_locked(gos_session *s) GOS_RELEASES(s->lock); /* unlocks; may free */
-bool gos__session_in_callback(gos_session *s);
 
 /* ---- torrent.c ---- */
-int gos__torrent_set_info(gos_torrent *t, ltc_info *info); /* any thread, no lock; before READY is set */
+int gos__torrent_set_info(gos_torrent *t,
+                          ltc_info *info); /* any thread, no lock; before READY is set */
 void gos__torrent_fail(gos_torrent *t, int code, const char *text);
 void gos__torrent_ref_locked(gos_torrent *t);
-void gos__torrent_free(gos_torrent *t);
 void gos__torrent_removed(gos_torrent *t); /* network thread */
-int64_t gos__torrent_budget(const gos_session *s, const struct ltc_info_view *view);
 
 /* ---- net.c: the hooks ---- */
 extern const struct ltc_hooks gos__net_hooks;
 extern const struct gos__sched_out gos__net_sched_out;
 
-/* ---- planner.c: network thread ---- */
+/* ---- verdict.c: network thread ---- */
+/* Act on what the hash thread has judged since. */
+void gos__verdict_act(gos_session *s) GOS_EXCLUDES(s->lock);
+
+/* ---- planner.c: network thread, but for the first ---- */
+/* Wishes or room have changed: leave word, and wake the network thread. */
+void gos__plan_soon_locked(gos_session *s) GOS_REQUIRES(s->lock);
+/* Memory was short: what failed for want of it is tried again in a moment. */
+void gos__plan_retry(gos_session *s, int64_t now);
 void gos__plan(gos_session *s, int64_t now) GOS_EXCLUDES(s->lock);
 /* Take a piece out of memory. It is added to `gone` for gos__plan_let_go(). */
 void gos__plan_evict_locked(gos_session *s, struct gos__piece *p, struct gos__list *gone)
@@ -229,8 +230,8 @@ void gos__waiters_release(struct gos__torrent_source *f, struct gos_read *r);
 /* ---- torrent_source.c ---- */
 int gos__torrent_source_open(gos_torrent *t, const struct gos__file *file, gos_source **out);
 /* A read happens there: true when a new plan is due. */
-bool gos__torrent_source_read_locked(struct gos__torrent_source *f, uint64_t off, uint64_t len)
-    GOS_REQUIRES(f->torrent->session->lock);
+bool gos__torrent_source_read_locked(gos_session *s, struct gos__torrent_source *f, uint64_t off, uint64_t len)
+    GOS_REQUIRES(s->lock);
 
 /* ---- pump.c ---- */
 void *gos__pump_main(void *session);

@@ -26,8 +26,7 @@ static uint64_t *make_prints(const gos_session *s, const struct gos__piece *p)
 {
     uint64_t *prints = gos__malloc(p->n_blocks * sizeof *prints);
     for (uint32_t i = 0; prints && i < p->n_blocks; i++)
-        prints[i] =
-            gos__blame_print(s->print_key, s->block_ptrs[i], gos__piece_block_len(p, i));
+        prints[i] = gos__blame_print(s->print_key, s->block_ptrs[i], gos__piece_block_len(p, i));
     return prints;
 }
 
@@ -36,8 +35,8 @@ static void judge(gos_session *s, struct gos__verifier *v, struct gos__piece *p)
     const gos_torrent *t = p->owner;
     for (uint32_t i = 0; i < p->n_blocks; i++)
         s->block_ptrs[i] = gos__arena_at(&s->arena, p->slots[i]);
-    int verdict =
-        v ? gos__verify_piece(v, t->info, p->index, s->block_ptrs, p->n_blocks) : GOS_ENOMEM;
+    int verdict = v ? gos__verify_piece(v, t->info, p->index, s->block_ptrs, p->n_blocks)
+                    : GOS_ENOMEM;
     gos__lock(&s->lock);
     bool want_prints = p->want_prints;
     gos__unlock(&s->lock);

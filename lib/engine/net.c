@@ -11,138 +11,12 @@
 #include "base/clock.h"
 #include "base/minmax.h"
 #include "engine/engine.h"
-#include "engine/verify.h"
+#include "engine/layout.h"
 
-#define RETRY_NS (100 * GOS__MS) /* after memory was short */
-#define MAX_LIARS 16             /* told at once by one piece */
-#define MAX_SUSPECTS 64
+#define UTP_AFTER_NS (10 * GOS__SECOND) /* without any peer ... */
+#define UTP_AFTER_TRIES 3               /* ... and so many tried */
 
-/* ---- liars ---- */
-
-static void ban(gos_torrent *t, uint32_t who)
-{
-    gos_session *s = t->session;
-    gos__blame_ban(t->blame, who);
-    for (struct gos__list *l = t->peers.next, *next; l != &t->peers; l = next) {
-        struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
-        next = l->next; /* the peer may leave inside the call */
-        if (p->who == who)
-            ltc_peer_ban(p->lt);
-    }
-    gos__log(&s->log, GOS_LOG_WARN, "engine", "a peer sent wrong data and was banned (%llu so far)",
-             (unsigned long long)gos__blame_bans(t->blame));
-}
-
-static void ban_all(gos_torrent *t, const uint32_t *liars, int n)
-{
-    for (int i = 0; i < n && i < MAX_LIARS; i++)
-        ban(t, liars[i]);
-}
-
-/* Who shall send the next copy: one peer alone, best one that had no part in the
- * failed ones, so that its copy can be compared with theirs. */
-static uint32_t pick_sender(gos_torrent *t, uint32_t piece)
-{
-    uint32_t suspects[MAX_SUSPECTS];
-    size_t n = gos__blame_senders(t->blame, piece, suspects, MAX_SUSPECTS);
-    uint32_t who = gos__sched_pick(t->sched, piece, suspects, n);
-    return who != GOS__SCHED_NOBODY ? who : gos__sched_pick(t->sched, piece, NULL, 0);
-}
-
-static void find_liars(gos_torrent *t, struct gos__piece *p, const uint64_t *prints)
-{
-    uint32_t liars[MAX_LIARS];
-    uint32_t *senders = gos__malloc(p->n_blocks * sizeof *senders);
-    if (senders && prints) {
-        for (uint32_t i = 0; i < p->n_blocks; i++)
-            senders[i] = gos__sched_sender(t->sched, p->index, i);
-        ban_all(t, liars,
-                gos__blame_failed(t->blame, p->index, prints, senders, p->n_blocks, liars, MAX_LIARS));
-    }
-    gos__free(senders);
-}
-
-/* libtorrent is not told: it would blame by guess. The piece is quietly forgotten
- * and fetched again. */
-static void piece_failed(gos_torrent *t, struct gos__piece *p, const uint64_t *prints)
-{
-    gos_session *s = t->session;
-    gos__log(&s->log, GOS_LOG_WARN, "engine", "piece %u does not match its hash: fetching it again",
-             p->index);
-    find_liars(t, p, prints);
-    gos__plan_give_writes_back(s, p);
-    gos__lock(&s->lock);
-    gos__piece_reset(p);
-    p->want_prints = true;
-    s->wishes_changed = true; /* complete pieces are in no order: it must be put there again */
-    t->stats.failed_pieces++;
-    t->stats.banned_peers = gos__blame_bans(t->blame);
-    gos__unlock(&s->lock);
-    gos__piece_padding(t->view, p->index, t->padding, p->n_blocks);
-    gos__sched_restart(t->sched, p->index, t->padding, pick_sender(t, p->index));
-    t->next_step = 0;
-}
-
-static void piece_good(gos_torrent *t, struct gos__piece *p, const uint64_t *prints)
-{
-    gos_session *s = t->session;
-    uint32_t liars[MAX_LIARS];
-    if (gos__blame_suspects(t->blame, p->index) && prints)
-        ban_all(t, liars,
-                gos__blame_good(t->blame, p->index, prints, p->n_blocks, liars, MAX_LIARS));
-    gos__sched_end(t->sched, p->index);
-    p->scheduled = false;
-    t->next_step = 0;
-    gos__lock(&s->lock);
-    p->want_prints = false;
-    t->stats.verified += p->size;
-    t->stats.banned_peers = gos__blame_bans(t->blame);
-    gos__unlock(&s->lock);
-}
-
-/* The hash thread has a verdict. */
-static void deal_with(gos_session *s, struct gos__piece *p)
-{
-    gos_torrent *t = p->owner;
-    gos__lock(&s->lock);
-    uint64_t *prints = p->prints;
-    int verdict = p->verdict;
-    bool gone = p->gone;
-    p->prints = NULL;
-    p->hashing = false;
-    if (verdict == GOS__VERIFY_UNKNOWN || verdict < 0)
-        p->unjudged = true;
-    if (verdict == GOS__VERIFY_UNKNOWN && !gone) {
-        t->needs_layers = true;
-        if (!s->closing)
-            ltc_interrupt(s->lt); /* the pump asks for them */
-    }
-    gos__unlock(&s->lock);
-    if (!gone && verdict == GOS__VERIFY_GOOD)
-        piece_good(t, p, prints);
-    else if (!gone && verdict == GOS__VERIFY_BAD)
-        piece_failed(t, p, prints);
-    else if (!gone && verdict < 0)
-        s->replan_at = gos__min_i64(s->replan_at, ltc_now_ns(s->lt) + RETRY_NS);
-    gos__free(prints);
-    gos__lock(&s->lock);
-    gos__piece_unpin(p);
-    gos__unlock(&s->lock);
-    gos_torrent_unref(t);
-}
-
-static void deal_with_verdicts(gos_session *s)
-{
-    gos__lock(&s->lock);
-    while (!gos__list_empty(&s->hashed)) {
-        struct gos__piece *p = GOS__LIST_OWNER(s->hashed.next, struct gos__piece, hash_link);
-        gos__list_remove(&p->hash_link);
-        gos__unlock(&s->lock);
-        deal_with(s, p);
-        gos__lock(&s->lock);
-    }
-    gos__unlock(&s->lock);
-}
+/* ---- doing it soon, and again ---- */
 
 /* Something happened that the scheduler should act on when the burst is over. */
 static void act_soon(gos_torrent *t)
@@ -159,7 +33,7 @@ static void join(gos_torrent *t, struct gos__peer *p)
     if (!p->sched && gos__sched_join(t->sched, &p->sched, p->lt, p->who) < 0) {
         /* Without memory the peer is of no use for a while; others serve. */
         p->sched = NULL;
-        t->session->replan_at = gos__min_i64(t->session->replan_at, ltc_now_ns(t->session->lt) + RETRY_NS);
+        gos__plan_retry(t->session, ltc_now_ns(t->session->lt));
         return;
     }
     gos__sched_set_cap(t->sched, p->sched, p->max_requests, p->fast);
@@ -220,8 +94,8 @@ static int64_t look_for_the_lonely(gos_session *s, int64_t now)
         if (t->tcp_peers > 0)
             continue;
         settled = false;
-        int64_t due = t->lonely_since + GOS__UTP_AFTER_NS;
-        if (t->tries < GOS__UTP_AFTER_TRIES)
+        int64_t due = t->lonely_since + UTP_AFTER_NS;
+        if (t->tries < UTP_AFTER_TRIES)
             continue;
         if (due <= now)
             want = true;
@@ -274,7 +148,7 @@ static int64_t net_work(void *user)
         s->next_expiry = gos__waiters_expire_locked(s, now);
     gos__unlock(&s->lock);
 
-    deal_with_verdicts(s);
+    gos__verdict_act(s);
     bool retry = now >= s->replan_at;
     if (retry) {
         s->replan_at = INT64_MAX;
@@ -338,7 +212,8 @@ static int64_t net_block(void *torrent, uint32_t piece, uint32_t block, const vo
     /* Pieces come and go on this thread only, so looking needs no lock. */
     struct gos__piece *p = t->live && piece < t->view->n_pieces ? t->pieces[piece] : NULL;
     t->changed = true;
-    if (!p || block >= p->n_blocks || p->stored[block] || len != gos__piece_block_len(p, block)) {
+    if (!p || block >= p->n_blocks || p->stored[block] || len != gos__piece_block_len(p, block) ||
+        !gos__sched_takes(t->sched, piece, block)) {
         t->dropped += len;
         return LTC_DROPPED;
     }
@@ -496,10 +371,9 @@ const struct ltc_hooks gos__net_hooks = {
 
 /* ---- what the scheduler can do ---- */
 
-static uint32_t block_len(const gos_torrent *t, uint32_t piece, uint32_t block)
+static uint32_t block_size(const gos_torrent *t, uint32_t piece, uint32_t block)
 {
-    return (uint32_t)gos__min_u64(gos__piece_size(t->view, piece) - (uint64_t)block * LTC_BLOCK,
-                                  LTC_BLOCK);
+    return gos__layout_block_size(t->view, piece, block);
 }
 
 static bool out_has(void *user, void *peer, uint32_t piece)
@@ -516,12 +390,12 @@ static void out_interested(void *user, void *peer)
 
 static void out_request(void *user, void *peer, uint32_t piece, uint32_t block)
 {
-    ltc_peer_request(peer, piece, block, block_len(user, piece, block));
+    ltc_peer_request(peer, piece, block, block_size(user, piece, block));
 }
 
 static void out_cancel(void *user, void *peer, uint32_t piece, uint32_t block)
 {
-    ltc_peer_cancel(peer, piece, block, block_len(user, piece, block));
+    ltc_peer_cancel(peer, piece, block, block_size(user, piece, block));
 }
 
 static void out_flush(void *user, void *peer)

@@ -5,10 +5,12 @@
  * lies ahead of the cursors, in turns. As much of it as the arena holds is begun;
  * what is in no plan makes room, least recently used first. Runs on the network
  * thread when wishes have changed. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/minmax.h"
 #include "engine/engine.h"
-#include "engine/verify.h"
+#include "engine/layout.h"
 
 #define RETRY_NS (100 * GOS__MS) /* after memory was short */
 
@@ -22,16 +24,30 @@ struct plan {
     bool no_memory;
 };
 
+/* ---- when to plan ---- */
+
+void gos__plan_soon_locked(gos_session *s)
+{
+    s->wishes_changed = true;
+    if (!s->closing)
+        ltc_wake(s->lt);
+}
+
+void gos__plan_retry(gos_session *s, int64_t now)
+{
+    s->replan_at = gos__min_i64(s->replan_at, now + RETRY_NS);
+}
+
 /* ---- choosing ---- */
 
 /* Put a piece on the list. False: it does not fit, or there is no memory for it. */
-static bool want_piece(struct plan *pl, gos_torrent *t, uint32_t index)
-    GOS_REQUIRES(pl->s->lock)
+static bool want_piece(gos_session *s, struct plan *pl, gos_torrent *t, uint32_t index)
+    GOS_REQUIRES(s->lock)
 {
     struct gos__piece *p = t->pieces[index];
     if (p && p->plan == pl->number)
         return true;
-    uint32_t size = gos__piece_size(t->view, index);
+    uint32_t size = gos__layout_piece_size(t->view, index);
     uint32_t need = (size + GOS__SLOT_SIZE - 1) / GOS__SLOT_SIZE;
     if (need > pl->left)
         return false;
@@ -51,20 +67,17 @@ static bool want_piece(struct plan *pl, gos_torrent *t, uint32_t index)
 
 /* Readers that wait, oldest first. Once one has to wait for room, those after it
  * only join pieces that are planned already: nobody is overtaken for ever. */
-static void choose_awaited(struct plan *pl) GOS_REQUIRES(pl->s->lock)
+static void choose_awaited(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
-    gos_session *s = pl->s;
     bool line = false;
     for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
         struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
         gos_torrent *t = w->torrent;
-        if (w->result != 0)
-            continue;
-        if (!t->live)
+        if (w->result != 0 || !t->live)
             continue;
         const struct gos__piece *p = t->pieces[w->piece];
         bool in_plan = p && p->plan == pl->number;
-        if (in_plan || (!line && want_piece(pl, t, w->piece)))
+        if (in_plan || (!line && want_piece(s, pl, t, w->piece)))
             continue;
         if (pl->no_memory)
             gos__waiters_end_locked(s, w, GOS_ENOMEM);
@@ -76,10 +89,10 @@ static void choose_awaited(struct plan *pl) GOS_REQUIRES(pl->s->lock)
 }
 
 /* One step of every cursor: its `k`-th piece. True if any wants more. */
-static bool choose_ahead(struct plan *pl, uint32_t k, uint64_t cap) GOS_REQUIRES(pl->s->lock)
+static bool choose_ahead(gos_session *s, struct plan *pl, uint32_t k, uint64_t cap)
+    GOS_REQUIRES(s->lock)
 {
     bool more = false;
-    gos_session *s = pl->s;
     for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
         gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
         if (!t->live)
@@ -94,7 +107,7 @@ static bool choose_ahead(struct plan *pl, uint32_t k, uint64_t cap) GOS_REQUIRES
                 uint64_t piece = (f->offset + c->at) / t->view->piece_length + k;
                 if (piece * t->view->piece_length >= f->offset + end)
                     continue;
-                if (want_piece(pl, t, (uint32_t)piece))
+                if (want_piece(s, pl, t, (uint32_t)piece))
                     more = true;
             }
         }
@@ -108,7 +121,8 @@ static uint32_t count_cursors(gos_session *s) GOS_REQUIRES(s->lock)
     for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
         gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
         for (struct gos__list *m = t->sources.next; m != &t->sources; m = m->next) {
-            const struct gos__torrent_source *f = GOS__LIST_OWNER(m, struct gos__torrent_source, link);
+            const struct gos__torrent_source *f = GOS__LIST_OWNER(m, struct gos__torrent_source,
+                                                                  link);
             for (unsigned i = 0; i < GOS__WINDOW_CURSORS; i++)
                 n += f->window.cursor[i].used != 0;
         }
@@ -116,15 +130,14 @@ static uint32_t count_cursors(gos_session *s) GOS_REQUIRES(s->lock)
     return n;
 }
 
-static void choose(struct plan *pl) GOS_REQUIRES(pl->s->lock)
+static void choose(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
-    gos_session *s = pl->s;
     pl->left = s->arena.n_slots - s->arena.n_orphans;
-    choose_awaited(pl);
+    choose_awaited(s, pl);
     /* Cursors share three quarters of the arena; the rest keeps what was just read. */
     uint64_t share = (uint64_t)s->arena.n_slots * GOS__SLOT_SIZE / 4 * 3;
     uint64_t cap = gos__min_u64(share / gos__max_u64(count_cursors(s), 1), GOS__WINDOW_MAX);
-    for (uint32_t k = 0; choose_ahead(pl, k, cap); k++) {
+    for (uint32_t k = 0; choose_ahead(s, pl, k, cap); k++) {
     }
 }
 
@@ -147,10 +160,9 @@ void gos__plan_evict_locked(gos_session *s, struct gos__piece *p, struct gos__li
 }
 
 /* Evict pieces outside the plan until `need` slots are free. */
-static bool make_room(struct plan *pl, uint32_t need, struct gos__list *gone)
-    GOS_REQUIRES(pl->s->lock)
+static bool make_room(gos_session *s, struct plan *pl, uint32_t need, struct gos__list *gone)
+    GOS_REQUIRES(s->lock)
 {
-    gos_session *s = pl->s;
     for (struct gos__list *l = s->pieces.next; s->arena.n_free < need && l != &s->pieces;) {
         struct gos__piece *p = GOS__LIST_OWNER(l, struct gos__piece, link);
         l = l->next;
@@ -161,33 +173,29 @@ static bool make_room(struct plan *pl, uint32_t need, struct gos__list *gone)
 }
 
 /* Blocks that hold only padding are zeros and need no peer. */
-static void fill_padding(gos_session *s, gos_torrent *t, struct gos__piece *p)
-    GOS_REQUIRES(s->lock)
+static void fill_padding(gos_session *s, gos_torrent *t, struct gos__piece *p) GOS_REQUIRES(s->lock)
 {
-    if (gos__piece_padding(t->view, p->index, t->padding, p->n_blocks) == 0)
+    if (gos__layout_padding(t->view, p->index, t->padding, p->n_blocks) == 0)
         return;
     for (uint32_t i = 0; i < p->n_blocks; i++) {
         if (!t->padding[i])
             continue;
-        unsigned char *at = gos__arena_at(&s->arena, p->slots[i]);
-        for (uint32_t k = 0; k < GOS__SLOT_SIZE; k++)
-            at[k] = 0;
+        memset(gos__arena_at(&s->arena, p->slots[i]), 0, GOS__SLOT_SIZE);
         p->stored[i] = GOS__BLOCK_PADDING;
         p->n_stored++;
     }
 }
 
 /* Give slots to what was chosen, in order. What must wait for slots stays out. */
-static void begin(struct plan *pl, struct gos__list *gone) GOS_REQUIRES(pl->s->lock)
+static void begin(gos_session *s, struct plan *pl, struct gos__list *gone) GOS_REQUIRES(s->lock)
 {
-    gos_session *s = pl->s;
     bool full = false;
     uint32_t kept = 0, awaited = 0;
     for (uint32_t i = 0; i < pl->n; i++) {
         struct gos__piece *p = s->plan[i];
         gos_torrent *t = p->owner;
         if (!p->begun && !full) {
-            full = !make_room(pl, p->n_blocks, gone) || !gos__piece_begin(p, &s->arena);
+            full = !make_room(s, pl, p->n_blocks, gone) || !gos__piece_begin(p, &s->arena);
             if (!full) {
                 p->progress_ns = pl->now;
                 t->n_resident += p->n_blocks;
@@ -208,19 +216,16 @@ static void begin(struct plan *pl, struct gos__list *gone) GOS_REQUIRES(pl->s->l
     /* What was evicted may be borrowed still, perhaps by the very reader that
      * waits for room: the next plan knows and asks for less. It ends, because
      * each round of it evicts something. */
-    if (full && !gos__list_empty(gone)) {
-        s->wishes_changed = true;
-        ltc_wake(s->lt);
-    }
+    if (full && !gos__list_empty(gone))
+        gos__plan_soon_locked(s);
     pl->n = kept;
     pl->n_awaited = awaited;
 }
 
 /* The clock of a read that waits for room stands still; it starts when its piece
  * is begun. Before the torrent is live nothing but the swarm is in its way. */
-static void start_clocks(struct plan *pl) GOS_REQUIRES(pl->s->lock)
+static void start_clocks(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
-    gos_session *s = pl->s;
     for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
         struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
         bool served = !w->torrent->live || w->torrent->pieces[w->piece];
@@ -274,9 +279,9 @@ static void tell_schedulers(struct plan *pl)
         if (gos__piece_complete(p))
             continue;
         if (!p->scheduled) {
-            gos__piece_padding(t->view, p->index, t->padding, p->n_blocks);
+            gos__layout_padding(t->view, p->index, t->padding, p->n_blocks);
             if (gos__sched_begin(t->sched, p->index, p->n_blocks, t->padding) < 0) {
-                s->replan_at = gos__min_i64(s->replan_at, pl->now + RETRY_NS);
+                gos__plan_retry(s, pl->now);
                 continue;
             }
             p->scheduled = true;
@@ -298,7 +303,7 @@ static void hand_over_orders(struct plan *pl)
         if (!t->live)
             continue;
         if (gos__sched_order(t->sched, t->order, t->n_order, t->n_awaited) < 0)
-            s->replan_at = gos__min_i64(s->replan_at, pl->now + RETRY_NS);
+            gos__plan_retry(s, pl->now);
         t->next_step = 0;
     }
     gos__unlock(&s->lock);
@@ -315,12 +320,12 @@ void gos__plan(gos_session *s, int64_t now)
         gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
         t->n_order = t->n_awaited = 0;
     }
-    choose(&pl);
-    begin(&pl, &gone);
-    start_clocks(&pl);
+    choose(s, &pl);
+    begin(s, &pl, &gone);
+    start_clocks(s, &pl);
     gos__unlock(&s->lock);
     if (pl.no_memory)
-        s->replan_at = gos__min_i64(s->replan_at, now + RETRY_NS);
+        gos__plan_retry(s, now);
     gos__plan_let_go(s, &gone);
     tell_schedulers(&pl);
     hand_over_orders(&pl);

@@ -5,8 +5,6 @@
  * down, so that whoever closes it can stop waiting. */
 #include "engine/engine.h"
 
-#include "base/clock.h"
-
 #define LOOK_AROUND_MS 500 /* how often layers are asked for while some are missing */
 #define N_EVENTS 16
 
@@ -103,7 +101,8 @@ static void handle_event(gos_session *s, const struct ltc_event *e)
         gos__log(&s->log, GOS_LOG_INFO, "engine", "tracker: %s", e->text);
         break;
     case LTC_EVENT_METADATA_FAILED:
-        gos__log(&s->log, GOS_LOG_WARN, "engine", "metadata from a peer is not usable: %s", e->text);
+        gos__log(&s->log, GOS_LOG_WARN, "engine", "metadata from a peer is not usable: %s",
+                 e->text);
         break;
     case LTC_EVENT_LISTENING:
         gos__log(&s->log, GOS_LOG_DEBUG, "engine", "listening on port %u",

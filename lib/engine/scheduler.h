@@ -67,6 +67,10 @@ void gos__sched_end(struct gos__sched *s, uint32_t piece);
 /* It did not match its hash: all blocks (but `have`) are free again, and are asked only from
  * the peer `only` while that one is connected (GOS__SCHED_NOBODY: from anybody). */
 void gos__sched_restart(struct gos__sched *s, uint32_t piece, const uint8_t *have, uint32_t only);
+/* Whether the block that was just received may be kept. A piece that is asked from one
+ * peer only takes no block from others: one liar could spoil each copy unasked, and
+ * no copy would show who he is. */
+bool gos__sched_takes(const struct gos__sched *s, uint32_t piece, uint32_t block);
 /* The block that was just received is kept. Also remembers who sent it. */
 void gos__sched_stored(struct gos__sched *s, uint32_t piece, uint32_t block);
 /* Who sent a stored block: GOS__SCHED_NOBODY for padding and unknown ones. */

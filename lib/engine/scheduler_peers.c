@@ -13,6 +13,7 @@
 /* A queue holds what a peer delivers in this time: deep enough to keep it busy
  * over a round trip, shallow enough that a seek is not stuck behind it. */
 #define LEAD_NS (300 * GOS__MS)
+#define SILENCE_MAX_NS GOS__SECOND
 #define RATE_WINDOW_NS (200 * GOS__MS)
 #define SHORT_WINDOW_NS (50 * GOS__MS) /* enough when the queue ran dry in it */
 #define GUESSED_RATE 500000            /* bytes a second, of a peer never measured */
@@ -121,7 +122,10 @@ static void close_window(struct gos__sched_peer *p, int64_t ns)
     else
         p->rate = (p->rate + rate) / 2;
     p->rate = gos__max_u64(p->rate, 1);
-    uint64_t lead = p->rate * (uint64_t)(LEAD_NS / GOS__MS) / 1000 / GOS__SCHED_BLOCK;
+    /* A peer that sends in bursts must find enough in its queue for a whole one. */
+    p->silence = gos__max_i64(p->window_silence, p->silence - p->silence / 8);
+    int64_t lead_ns = LEAD_NS + gos__min_i64(2 * p->silence, SILENCE_MAX_NS);
+    uint64_t lead = p->rate * (uint64_t)(lead_ns / GOS__MS) / 1000 / GOS__SCHED_BLOCK;
     p->depth = (uint32_t)gos__min_u64(lead + GOS__SCHED_MIN_DEPTH, GOS__SCHED_MAX_QUEUE);
 }
 
@@ -129,6 +133,7 @@ static void open_window(struct gos__sched_peer *p, int64_t now)
 {
     p->window_start = now;
     p->window_bytes = 0;
+    p->window_silence = 0;
 }
 
 /* Time in which nothing was asked says nothing about the peer. */
@@ -145,6 +150,7 @@ static void feed_rate(struct gos__sched_peer *p, uint32_t len, int64_t now)
     if (!p->n_live && !p->stalled)
         return; /* a late answer or a keep-alive: the time before it was idle */
     p->window_bytes += len;
+    p->window_silence = gos__max_i64(p->window_silence, now - p->waiting_since);
     if (now - p->window_start >= RATE_WINDOW_NS) {
         close_window(p, now - p->window_start);
         open_window(p, now);
@@ -218,6 +224,16 @@ void gos__sched_ask_redundant(struct gos__sched *s, struct gos__sched_peer *p, u
 
 /* ---- what time does ---- */
 
+/* It answers other requests, not this one. Who does that on purpose shall not be
+ * able to keep a piece that only he may send. */
+static void lose(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot)
+{
+    struct gos__sched_piece *piece = gos__sched_find(s, p->request[slot].piece);
+    take_back(s, p, slot, GOS__SCHED_CANCEL_DUE);
+    if (piece && piece->only == p->who)
+        gos__sched_release_only(s, piece);
+}
+
 static void sweep(struct gos__sched *s, struct gos__sched_peer *p)
 {
     for (unsigned i = 0; i < GOS__SCHED_MAX_QUEUE; i++) {
@@ -227,7 +243,7 @@ static void sweep(struct gos__sched *s, struct gos__sched_peer *p)
             s->stats.stale_expired++;
         } else if (r->state == GOS__SCHED_LIVE &&
                    s->now - r->asked >= gos__max_i64(LOST_NS, 2 * (r->until - r->asked))) {
-            take_back(s, p, (uint8_t)i, GOS__SCHED_CANCEL_DUE);
+            lose(s, p, (uint8_t)i);
         }
     }
 }
@@ -361,23 +377,32 @@ void gos__sched_have(struct gos__sched *s, struct gos__sched_peer *p)
     p->interest_order = 0;
 }
 
-void gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
-                         uint32_t block, uint32_t len, int64_t now)
+static void answered(struct gos__sched_peer *p, uint32_t len, int64_t now)
 {
-    s->now = gos__max_i64(s->now, now);
-    feed_rate(p, len, s->now);
+    feed_rate(p, len, now);
     p->rejects = 0;
     if (p->stalled) {
         p->stalled = false;
         p->cursor_change = 0;
     }
+}
+
+void gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
+                         uint32_t block, uint32_t len, int64_t now)
+{
+    s->now = gos__max_i64(s->now, now);
     struct gos__sched_piece *pc = gos__sched_find(s, piece);
     struct gos__sched_block *b = pc && block < pc->n_blocks ? &pc->block[block] : NULL;
     uint8_t slot, older;
     bool given_up = find_stale(p, piece, block, &older);
+    bool owned = b && gos__sched_owns(b, p, &slot);
+    /* Only answers are signs of life: else whoever sends what nobody asked for
+     * could sit on what he was asked. */
+    if (given_up || owned)
+        answered(p, len, s->now);
     if (given_up)
         forget_stale(p, older);
-    if (b && gos__sched_owns(b, p, &slot)) {
+    if (owned) {
         /* Asked twice, it answered the first: the second can be cancelled. */
         retire(s, p, slot, given_up ? GOS__SCHED_CANCEL_DUE : GOS__SCHED_UNUSED);
         gos__sched_remove_owner(b, p);

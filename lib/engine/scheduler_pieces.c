@@ -5,7 +5,6 @@
 #include "engine/scheduler_private.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -197,6 +196,14 @@ void gos__sched_arrive(struct gos__sched *s, struct gos__sched_piece *piece, uin
     b->state = GOS__SCHED_ARRIVING;
     s->arriving_piece = piece;
     s->arriving_block = block;
+}
+
+bool gos__sched_takes(const struct gos__sched *s, uint32_t piece, uint32_t block)
+{
+    const struct gos__sched_piece *pc = gos__sched_find(s, piece);
+    if (!pc || block >= pc->n_blocks || pc->only == GOS__SCHED_NOBODY)
+        return true;
+    return pc->block[block].sender == pc->only;
 }
 
 void gos__sched_stored(struct gos__sched *s, uint32_t piece, uint32_t block)

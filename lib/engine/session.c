@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/opts.h"
 
+#define DEFAULT_RAM (UINT64_C(256) << 20)
+#define LEAST_RAM (UINT64_C(1) << 20)
 #define DEFAULT_MAX_PEERS 200
 #define DEFAULT_CLOSE_NS GOS__SECOND
 #define LISTEN_EVERYWHERE "0.0.0.0:0,[::]:0"
@@ -39,7 +41,8 @@ void gos__session_unref_locked(gos_session *s)
         session_free(s);
 }
 
-bool gos__session_in_callback(gos_session *s)
+/* Whether this is one of the session's own threads. */
+static bool in_callback(gos_session *s)
 {
     pthread_t me = pthread_self();
     if (pthread_equal(me, s->done_thread) || pthread_equal(me, s->hash_thread) ||
@@ -190,8 +193,8 @@ int gos_session_new(gos_session **out, const struct gos_session_opts *opts)
     if (rc < 0)
         return rc;
     if (!o.ram)
-        o.ram = GOS__DEFAULT_RAM;
-    if (o.ram < GOS__LEAST_RAM)
+        o.ram = DEFAULT_RAM;
+    if (o.ram < LEAST_RAM)
         return gos__error(GOS_EINVAL, "a memory budget of %llu bytes is too small: 1 MiB at least",
                           (unsigned long long)o.ram);
     rc = o.listen ? check_listen(o.listen) : 0;
@@ -215,7 +218,7 @@ int gos_session_close(gos_session *s, int64_t timeout_ns)
 {
     if (!s)
         return 0;
-    if (gos__session_in_callback(s))
+    if (in_callback(s))
         return gos__error(GOS_EDEADLK, "a session cannot be closed from its own callback");
     int64_t deadline = gos__clock_ns() + (timeout_ns > 0 ? timeout_ns : DEFAULT_CLOSE_NS);
     bool in_time = true;

@@ -4,10 +4,8 @@
  * it go. Runs in callers' threads; what may block on libtorrent is done by the
  * pump. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/minmax.h"
 #include "base/opts.h"
 #include "engine/address.h"
@@ -15,9 +13,11 @@
 #include "engine/magnet.h"
 #include "source/cancel.h"
 
+#define BUDGET_SLACK (UINT64_C(4) << 20) /* least budget: 2 pieces and this */
+
 /* ---- life ---- */
 
-void gos__torrent_free(gos_torrent *t)
+static void torrent_free(gos_torrent *t)
 {
     if (!t)
         return;
@@ -32,9 +32,8 @@ void gos__torrent_free(gos_torrent *t)
 }
 
 /* Free it if nobody can reach it any more. Unlocks. */
-static void settle_and_unlock(gos_torrent *t) GOS_RELEASES(t->session->lock)
+static void settle_and_unlock(gos_session *s, gos_torrent *t) GOS_RELEASES(s->lock)
 {
-    gos_session *s = t->session;
     if (t->refs > 0 || !t->removed || t->leaving) {
         gos__unlock(&s->lock);
         return;
@@ -42,7 +41,7 @@ static void settle_and_unlock(gos_torrent *t) GOS_RELEASES(t->session->lock)
     gos__list_remove(&t->link);
     s->received_before += t->stats.received;
     gos__session_unref_locked(s);
-    gos__torrent_free(t);
+    torrent_free(t);
 }
 
 /* The pump: nobody wants the torrent any more. */
@@ -57,16 +56,17 @@ static void leave_swarm(struct gos__call *call)
         ltc_torrent_remove(t->lt); /* `removed` comes from the network thread */
     gos__lock(&s->lock);
     t->leaving = false;
-    settle_and_unlock(t);
+    settle_and_unlock(s, t);
 }
 
 /* The network thread: libtorrent has let go of it. */
 void gos__torrent_removed(gos_torrent *t)
 {
-    gos__lock(&t->session->lock);
+    gos_session *s = t->session;
+    gos__lock(&s->lock);
     t->removed = true;
     t->live = false;
-    settle_and_unlock(t);
+    settle_and_unlock(s, t);
 }
 
 void gos__torrent_ref_locked(gos_torrent *t)
@@ -87,7 +87,7 @@ void gos_torrent_unref(gos_torrent *t)
         if (!s->closing)
             ltc_interrupt(s->lt);
     }
-    settle_and_unlock(t);
+    settle_and_unlock(s, t);
 }
 
 void gos__torrent_fail(gos_torrent *t, int code, const char *text)
@@ -107,13 +107,14 @@ void gos__torrent_fail(gos_torrent *t, int code, const char *text)
 /* ---- metadata ---- */
 
 /* The least budget for a torrent, if ours is smaller; else 0. */
-int64_t gos__torrent_budget(const gos_session *s, const struct ltc_info_view *view)
+static int64_t missing_budget(const gos_session *s, const struct ltc_info_view *view)
 {
-    uint64_t least = 2 * (uint64_t)view->piece_length + GOS__BUDGET_SLACK;
+    uint64_t least = 2 * (uint64_t)view->piece_length + BUDGET_SLACK;
     uint64_t have = (uint64_t)s->arena.n_slots * GOS__SLOT_SIZE;
     return have < least ? (int64_t)least : 0;
 }
 
+/* Files that can be opened; links are counted in passing. */
 static size_t count_files(gos_torrent *t, const struct ltc_info_view *v)
 {
     size_t n = 0;
@@ -142,7 +143,7 @@ static int make_tables(gos_torrent *t)
 int gos__torrent_set_info(gos_torrent *t, ltc_info *info)
 {
     const struct ltc_info_view *v = ltc_info_get(info);
-    int64_t least = gos__torrent_budget(t->session, v);
+    int64_t least = missing_budget(t->session, v);
     if (least > 0)
         return gos__error(GOS_EBUDGET,
                           "pieces of this torrent are %u KiB: it needs a memory budget of at least "
@@ -159,8 +160,8 @@ int gos__torrent_set_info(gos_torrent *t, ltc_info *info)
         uint32_t flags = f->flags & LTC_FILE_RENAMED ? GOS_FILE_RENAMED : 0;
         t->n_renamed += flags != 0;
         t->total_size += f->size;
-        t->files[t->n_files++] =
-            (struct gos__file){.path = f->path, .offset = f->offset, .size = f->size, .flags = flags};
+        t->files[t->n_files++] = (struct gos__file){
+            .path = f->path, .offset = f->offset, .size = f->size, .flags = flags};
     }
     if (v->name_renamed)
         t->n_renamed++;
@@ -192,7 +193,7 @@ static void discard(gos_torrent *t)
     gos__lock(&s->lock);
     gos__list_remove(&t->link);
     gos__session_unref_locked(s);
-    gos__torrent_free(t);
+    torrent_free(t);
 }
 
 static gos_torrent *torrent_new(gos_session *s)
@@ -208,7 +209,7 @@ static gos_torrent *torrent_new(gos_session *s)
     gos__list_init(&t->peers);
     gos__list_init(&t->net_link);
     if (gos__blame_new(&t->blame) < 0) {
-        gos__torrent_free(t);
+        torrent_free(t);
         return NULL;
     }
     gos__lock(&s->lock);
@@ -218,8 +219,8 @@ static gos_torrent *torrent_new(gos_session *s)
     return t;
 }
 
-static int parse_peers(struct sockaddr_storage **out, const struct gos_add_opts *o, char *const *more,
-                       size_t n_more, size_t *n_out)
+static int parse_peers(struct sockaddr_storage **out, const struct gos_add_opts *o,
+                       char *const *more, size_t n_more, size_t *n_out)
 {
     struct sockaddr_storage *sa = gos__calloc(o->n_peers + n_more + 1, sizeof *sa);
     size_t n = 0;
@@ -243,7 +244,8 @@ static int parse_peers(struct sockaddr_storage **out, const struct gos_add_opts 
     return 0;
 }
 
-static int add_to_swarm(gos_session *s, gos_torrent **out, gos_torrent *t, const struct ltc_add *add)
+static int add_to_swarm(gos_session *s, gos_torrent **out, gos_torrent *t,
+                        const struct ltc_add *add)
 {
     struct add_call c = {.call.run = add_on_pump, .torrent = t, .add = add};
     int rc = gos__pump_call(s, &c.call);
@@ -363,9 +365,9 @@ static void wake_waiting(struct gos__cancel_sub *sub)
     gos__unlock(&w->session->lock);
 }
 
-static int wait_locked(gos_torrent *t, const struct gos_io *io) GOS_REQUIRES(t->session->lock)
+static int wait_locked(gos_session *s, gos_torrent *t, const struct gos_io *io)
+    GOS_REQUIRES(s->lock)
 {
-    gos_session *s = t->session;
     int64_t deadline = io && io->deadline_ns ? io->deadline_ns : INT64_MAX;
     for (;;) {
         if (t->state == GOS__TORRENT_READY)
@@ -392,9 +394,10 @@ int gos_torrent_wait(gos_torrent *t, const struct gos_io *io)
     struct metadata_wait w = {.session = t->session};
     w.sub.fired = wake_waiting;
     bool told = copy.cancel && gos__cancel_subscribe(copy.cancel, &w.sub);
-    gos__lock(&t->session->lock);
-    rc = wait_locked(t, &copy);
-    gos__unlock(&t->session->lock);
+    gos_session *s = t->session;
+    gos__lock(&s->lock);
+    rc = wait_locked(s, t, &copy);
+    gos__unlock(&s->lock);
     if (told)
         gos__cancel_unsubscribe(copy.cancel, &w.sub);
     return rc;
@@ -451,8 +454,8 @@ int gos_torrent_get_file(gos_torrent *t, size_t index, struct gos_file_info *out
     if (rc < 0)
         return rc;
     if (index >= t->n_files)
-        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu", t->n_files,
-                          index);
+        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu",
+                          t->n_files, index);
     const struct gos__file *f = &t->files[index];
     struct gos_file_info i = {
         .struct_size = sizeof i, .path = f->path, .size = f->size, .flags = f->flags};
@@ -467,8 +470,8 @@ int gos_torrent_open_file(gos_torrent *t, size_t index, gos_source **out)
     if (rc < 0)
         return rc;
     if (index >= t->n_files)
-        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu", t->n_files,
-                          index);
+        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu",
+                          t->n_files, index);
     return gos__torrent_source_open(t, &t->files[index], out);
 }
 

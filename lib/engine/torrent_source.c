@@ -3,23 +3,24 @@
  * A file of a torrent as a gos_source: turns calls about the file into reads,
  * wishes and windows of the torrent. Runs in callers' threads; nothing here
  * waits or asks libtorrent. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/minmax.h"
 #include "engine/engine.h"
 
-bool gos__torrent_source_read_locked(struct gos__torrent_source *f, uint64_t off, uint64_t len)
+bool gos__torrent_source_read_locked(gos_session *s, struct gos__torrent_source *f, uint64_t off,
+                                     uint64_t len)
 {
+    (void)s; /* says whose lock is held */
     gos_torrent *t = f->torrent;
     const struct gos__cursor *c = gos__window_read(&f->window, off, len);
     uint64_t piece = t->view->piece_length;
     uint64_t ahead = gos__window_ahead(c, GOS__WINDOW_MAX);
-    /* Not each read is worth a plan: only one that moves its edges by a step. */
+    /* Not each read is worth a plan: only one that moves an edge of its window by
+     * a step, or begins a window of its own. */
     uint64_t step = gos__max_u64(piece, ahead / 8);
-    uint64_t mark = (c->next + ahead) / step + (c->at / piece) * 31 + (c->origin ^ step) * 977;
-    bool due = mark != f->planned;
-    f->planned = mark;
+    uint64_t print = (c->next + ahead) / step + (c->at / piece) * 31 + (c->origin ^ step) * 977;
+    bool due = print != f->window_print;
+    f->window_print = print;
     return due;
 }
 
@@ -44,13 +45,6 @@ static void source_release(void *self, struct gos_read *r)
     gos__waiters_release(self, r);
 }
 
-static void wishes_changed_locked(gos_session *s) GOS_REQUIRES(s->lock)
-{
-    s->wishes_changed = true;
-    if (!s->closing)
-        ltc_wake(s->lt);
-}
-
 static int source_advise(void *self, uint64_t off, uint64_t len, enum gos_advice what)
 {
     struct gos__torrent_source *f = self;
@@ -63,8 +57,8 @@ static int source_advise(void *self, uint64_t off, uint64_t len, enum gos_advice
     } else {
         gos__window_forget(&f->window, off, len);
     }
-    f->planned = 0;
-    wishes_changed_locked(s);
+    f->window_print = 0;
+    gos__plan_soon_locked(s);
     gos__unlock(&s->lock);
     return 0;
 }
@@ -92,7 +86,7 @@ static void source_close(void *self)
     gos_session *s = t->session;
     gos__lock(&s->lock);
     gos__list_remove(&f->link);
-    wishes_changed_locked(s);
+    gos__plan_soon_locked(s);
     gos__unlock(&s->lock);
     gos__free(f);
     gos_torrent_unref(t);

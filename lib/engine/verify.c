@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hashes of pieces, by OpenSSL, and the geometry that they are taken over.
- * Hash thread; the functions on ltc_info_view are pure and run anywhere. */
+ * The hashes of pieces, by OpenSSL. Runs on the hash thread. */
 #include "engine/verify.h"
 
 #include <assert.h>
@@ -12,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/minmax.h"
+#include "engine/layout.h"
 
 #define SHA1_SIZE 20
 #define SHA256_SIZE 32
@@ -64,62 +64,13 @@ static enum gos__verdict verdict(bool good)
     return good ? GOS__VERIFY_GOOD : GOS__VERIFY_BAD;
 }
 
-/* ---- geometry ---- */
-
-uint32_t gos__piece_size(const struct ltc_info_view *info, uint32_t piece)
-{
-    uint64_t start = (uint64_t)piece * info->piece_length;
-    assert(start < info->total_size);
-    return (uint32_t)gos__min_u64(info->piece_length, info->total_size - start);
-}
-
-/* The first file that ends behind `offset`, or n_files. Files follow each other
- * and do not overlap, so their ends never decrease. */
-static uint32_t first_file_behind(const struct ltc_info_view *info, uint64_t offset)
-{
-    uint32_t low = 0, high = info->n_files;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (info->files[middle].offset + info->files[middle].size > offset)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-uint32_t gos__piece_padding(const struct ltc_info_view *info, uint32_t piece, uint8_t *have,
-                            uint32_t n_blocks)
-{
-    uint64_t start = (uint64_t)piece * info->piece_length;
-    uint64_t end = start + gos__piece_size(info, piece);
-    uint32_t n_padding = n_blocks;
-    /* What belongs to no file is padding too: v2 lets files begin at the next
-     * piece whether or not a pad file says so. */
-    memset(have, 1, n_blocks);
-    for (uint32_t i = first_file_behind(info, start); i < info->n_files; i++) {
-        const struct ltc_file *f = &info->files[i];
-        if (f->offset >= end)
-            break;
-        if (!f->size || f->flags & LTC_FILE_PAD)
-            continue;
-        uint64_t from = gos__max_u64(f->offset, start) - start;
-        uint64_t to = gos__min_u64(f->offset + f->size, end) - start;
-        for (uint64_t b = from / LTC_BLOCK; b <= (to - 1) / LTC_BLOCK && b < n_blocks; b++) {
-            n_padding -= have[b];
-            have[b] = 0;
-        }
-    }
-    return n_padding;
-}
-
 /* ---- v1 ---- */
 
 static int verify_v1(struct gos__verifier *v, const struct ltc_info_view *info, uint32_t piece,
                      const void *const *blocks)
 {
     uint8_t digest[SHA1_SIZE];
-    uint32_t left = gos__piece_size(info, piece);
+    uint32_t left = gos__layout_piece_size(info, piece);
     if (!EVP_DigestInit_ex(v->ctx, v->sha1, NULL))
         return hash_error();
     for (uint32_t i = 0; left; i++) {
@@ -206,7 +157,7 @@ static int verify_v2(struct gos__verifier *v, const ltc_info *info, uint32_t pie
 {
     const struct ltc_info_view *view = ltc_info_get(info);
     uint64_t start = (uint64_t)piece * view->piece_length;
-    uint32_t file = first_file_behind(view, start);
+    uint32_t file = gos__layout_first_file(view, start);
     if (file == view->n_files)
         return GOS__VERIFY_BAD;
     /* Each file begins with a piece of its own, so a piece holds one file's bytes. */

@@ -23,11 +23,4 @@ void gos__verifier_free(struct gos__verifier *v);
 int gos__verify_piece(struct gos__verifier *v, const ltc_info *info, uint32_t piece,
                       const void *const *blocks, uint32_t n_blocks);
 
-/* Bytes of a piece of the torrent (the last one is shorter). */
-uint32_t gos__piece_size(const struct ltc_info_view *info, uint32_t piece);
-/* Mark the blocks of a piece that hold nothing but padding: have[i] = 1, else 0.
- * Returns how many. They are zeros and are never asked for. */
-uint32_t gos__piece_padding(const struct ltc_info_view *info, uint32_t piece, uint8_t *have,
-                            uint32_t n_blocks);
-
 #endif

@@ -10,16 +10,15 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/minmax.h"
 
 #define HELD_SHARE 4 /* at most a quarter of the arena is lent out as slices */
 
 /* ---- taking bytes out of a verified piece ---- */
 
-static uint32_t slots_spanned(uint64_t off_in_piece, uint64_t len)
+static uint64_t slots_spanned(uint64_t off_in_piece, uint64_t len)
 {
-    return (uint32_t)((off_in_piece + len - 1) / GOS__SLOT_SIZE - off_in_piece / GOS__SLOT_SIZE + 1);
+    return (off_in_piece + len - 1) / GOS__SLOT_SIZE - off_in_piece / GOS__SLOT_SIZE + 1;
 }
 
 /* Lend the bytes [at, at + len) of a piece to the slices of `r`; neighbours are
@@ -50,15 +49,13 @@ static void take_back_locked(gos_session *s, const struct gos_slice *slices, uns
     bool freed = false;
     for (unsigned i = 0; i < n; i++) {
         uint32_t first = gos__arena_slot_of(&s->arena, slices[i].base);
-        uint32_t last = gos__arena_slot_of(
-            &s->arena, (const unsigned char *)slices[i].base + slices[i].len - 1);
+        uint32_t last = gos__arena_slot_of(&s->arena, (const unsigned char *)slices[i].base +
+                                                          slices[i].len - 1);
         for (uint32_t slot = first; slot <= last; slot++)
             freed |= gos__arena_unborrow(&s->arena, slot);
     }
-    if (freed && s->plan_starved && !s->closing) {
-        s->wishes_changed = true;
-        ltc_wake(s->lt);
-    }
+    if (freed && s->plan_starved)
+        gos__plan_soon_locked(s);
 }
 
 /* Copy up to `len` bytes at `at` of a piece into `to`; returns how many. The lock
@@ -177,9 +174,7 @@ static void remove_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s-
     gos__list_remove(&w->link);
     gos__list_remove(&w->ready_link);
     s->n_waiting--;
-    s->wishes_changed = true; /* its piece is not awaited any more */
-    if (!s->closing)
-        ltc_wake(s->lt);
+    gos__plan_soon_locked(s);   /* its piece is not awaited any more */
     w->read->lib.ptr[0] = NULL; /* from here on cancel finds nothing */
 }
 
@@ -230,9 +225,7 @@ void *gos__waiters_main(void *session)
         if (!all && !some && w->result == 0) {
             w->since_ns = s->closing ? 0 : ltc_now_ns(s->lt);
             w->served = false; /* until the plan has its next piece */
-            s->wishes_changed = true;
-            if (!s->closing)
-                ltc_wake(s->lt);
+            gos__plan_soon_locked(s);
             continue;
         }
         struct gos_read *r = w->read;
@@ -258,12 +251,13 @@ static int reserve_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s-
     uint64_t in = w->off % GOS__SLOT_SIZE; /* pieces are whole slots, but the last */
     if (slots_spanned(in, w->len) > r->max_slices) {
         if (!(r->flags & GOS_READ_PARTIAL) || r->max_slices == 0)
-            return gos__error(GOS_E2BIG, "%llu bytes need up to %u slices, there are %u",
-                              (unsigned long long)w->len, slots_spanned(in, w->len), r->max_slices);
+            return gos__error(GOS_E2BIG, "%llu bytes need up to %llu slices, there are %u",
+                              (unsigned long long)w->len,
+                              (unsigned long long)slots_spanned(in, w->len), r->max_slices);
         w->len = (uint64_t)r->max_slices * GOS__SLOT_SIZE - in;
     }
-    uint32_t n = slots_spanned(in, w->len);
-    if (s->reserved_slices + n > s->arena.n_slots / HELD_SHARE)
+    uint32_t n = (uint32_t)slots_spanned(in, w->len); /* at most max_slices */
+    if ((uint64_t)s->reserved_slices + n > s->arena.n_slots / HELD_SHARE)
         return gos__error(GOS_EBUSY, "a quarter of the memory budget is lent out already");
     s->reserved_slices += n;
     w->reserved = n;
@@ -281,7 +275,7 @@ static void enqueue_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s
     if (r->idle_ns)
         expires = gos__min_i64(expires, w->since_ns + r->idle_ns);
     s->next_expiry = gos__min_i64(s->next_expiry, expires);
-    s->wishes_changed = true;
+    gos__plan_soon_locked(s);
 }
 
 /* 1 finished, 0 waiting, or an error. */
@@ -299,10 +293,8 @@ static int begin_locked(gos_session *s, struct gos__torrent_source *f, struct go
         if (rc < 0)
             return rc;
     }
-    if (gos__torrent_source_read_locked(f, w->off - f->offset, w->len)) {
-        s->wishes_changed = true;
-        ltc_wake(s->lt);
-    }
+    if (gos__torrent_source_read_locked(s, f, w->off - f->offset, w->len))
+        gos__plan_soon_locked(s);
     bool all = advance_locked(s, w);
     if (all || (w->got > 0 && (r->flags & GOS_READ_PARTIAL))) {
         r->result = (int64_t)w->got;
@@ -314,14 +306,14 @@ static int begin_locked(gos_session *s, struct gos__torrent_source *f, struct go
         return (int)settle_locked(s, w);
     }
     enqueue_locked(s, w);
-    ltc_wake(s->lt);
     return 0;
 }
 
 int gos__waiters_start(struct gos__torrent_source *f, struct gos_read *r)
 {
     gos_session *s = f->torrent->session;
-    struct gos__waiter here = {.read = r, .torrent = f->torrent, .off = f->offset + r->off, .len = r->len};
+    struct gos__waiter here = {
+        .read = r, .torrent = f->torrent, .off = f->offset + r->off, .len = r->len};
     /* Memory first, so that nothing has to be undone; given back when not needed. */
     struct gos__waiter *w = gos__malloc(sizeof *w);
     if (!w)

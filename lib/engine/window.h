@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 #define GOS__WINDOW_CURSORS 4
-#define GOS__WINDOW_MIN (512u * 1024)          /* ahead, right after a jump */
-#define GOS__WINDOW_TOLERANCE (2u * 1024 * 1024) /* how far from a cursor a read still belongs to it:
-                                                  * kernel read-ahead is reordered by up to 1 MiB */
+#define GOS__WINDOW_MIN (512u * 1024) /* ahead, right after a jump */
+#define GOS__WINDOW_TOLERANCE                                                                      \
+    (2u * 1024 * 1024) /* how far from a cursor a read still belongs to it:                        \
+                        * kernel read-ahead is reordered by up to 1 MiB */
 
 struct gos__cursor {
     uint64_t origin; /* where it jumped to */

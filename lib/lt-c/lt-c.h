@@ -37,10 +37,10 @@
 extern "C" {
 #endif
 
-#define LTC_BLOCK 16384u                      /* bytes of a block; the last of a torrent is shorter */
-#define LTC_MAX_METADATA (16u * 1024 * 1024)  /* bytes of a .torrent or of metadata from peers */
-#define LTC_MAX_DEPTH 100                     /* nesting of bencoded values */
-#define LTC_DROPPED (-1)                      /* hooks->block: not kept */
+#define LTC_BLOCK 16384u /* bytes of a block; the last of a torrent is shorter */
+#define LTC_MAX_METADATA (16u * 1024 * 1024) /* bytes of a .torrent or of metadata from peers */
+#define LTC_MAX_DEPTH 100                    /* nesting of bencoded values */
+#define LTC_DROPPED (-1)                     /* hooks->block: not kept */
 
 typedef struct ltc_session ltc_session;
 typedef struct ltc_torrent ltc_torrent;
@@ -61,10 +61,12 @@ struct ltc_error {
 #define LTC_FILE_RENAMED 4u /* the path differs from what the torrent says: it was cleaned */
 
 struct ltc_file {
-    const char *path; /* below the torrent's folder: without its name, '/' between parts, cleaned, unique */
+    const char *
+        path; /* below the torrent's folder: without its name, '/' between parts, cleaned, unique */
     uint64_t size;
-    uint64_t offset;     /* in the torrent, padding included */
-    const uint8_t *root; /* v2: 32 bytes, the root of its merkle tree; NULL for v1 and empty files */
+    uint64_t offset; /* in the torrent, padding included */
+    const uint8_t
+        *root; /* v2: 32 bytes, the root of its merkle tree; NULL for v1 and empty files */
     uint32_t flags;
 };
 
@@ -72,8 +74,8 @@ struct ltc_info_view {
     const char *name; /* cleaned as one file name, 255 bytes at most */
     bool multi_file;
     bool name_renamed;
-    bool v1, v2;          /* both: hybrid */
-    uint64_t total_size;  /* padding included */
+    bool v1, v2;           /* both: hybrid */
+    uint64_t total_size;   /* padding included */
     uint32_t piece_length; /* a multiple of LTC_BLOCK */
     uint32_t n_pieces;
     uint32_t n_files;
@@ -86,6 +88,7 @@ struct ltc_info_view {
 
 /* Read the bytes of a .torrent file. Refuses, with -EBADMSG and a sentence:
  * not bencoded or cut short, over LTC_MAX_METADATA, nesting over LTC_MAX_DEPTH,
+ * folders in LTC_MAX_DEPTH others, paths of over 32 MiB altogether,
  * no file with bytes, a piece length that is 0 or no multiple of LTC_BLOCK,
  * negative sizes, sizes that overflow 2^62, wrong count of hashes. [any] */
 int ltc_info_parse(ltc_info **out, const void *bytes, size_t len, struct ltc_error *err);
@@ -100,12 +103,12 @@ const uint8_t *ltc_info_layer(const ltc_info *i, uint32_t file);
 /* ---- session ---- */
 
 struct ltc_settings {
-    const char *listen;         /* libtorrent's form: "0.0.0.0:0,[::]:0" */
+    const char *listen; /* libtorrent's form: "0.0.0.0:0,[::]:0" */
     const char *user_agent;
     const char *peer_id_prefix; /* "-LG0100-" */
     uint32_t slots;             /* slot numbers are 0 .. slots-1 */
     uint32_t max_peers;
-    uint64_t download_bps;      /* 0: no limit */
+    uint64_t download_bps; /* 0: no limit */
     bool dht, lsd, pex;
 };
 
@@ -135,7 +138,8 @@ struct ltc_hooks {
      * withheld writes share a slot. Or LTC_DROPPED. A call of `received` for the
      * same block comes right before, in the same call stack. Nobody tells when a
      * piece is complete: count. Blocks wholly inside padding never come. */
-    int64_t (*block)(void *torrent, uint32_t piece, uint32_t block, const void *bytes, uint32_t len);
+    int64_t (*block)(void *torrent, uint32_t piece, uint32_t block, const void *bytes,
+                     uint32_t len);
 
     /* Give every withheld write of this torrent back (ltc_write_done) before
      * returning: it is paused, removed or the session ends. */
@@ -145,7 +149,8 @@ struct ltc_hooks {
     void (*removed)(void *torrent);
 
     /* A connection begins (not yet established). False: refuse it. */
-    bool (*peer_new)(void *torrent, ltc_peer *peer, const struct ltc_peer_addr *addr, void **peer_user);
+    bool (*peer_new)(void *torrent, ltc_peer *peer, const struct ltc_peer_addr *addr,
+                     void **peer_user);
     /* The handshake is done: messages may be sent. `max_requests` is the number
      * of requests the peer says it accepts, 0 unknown; may be called again when
      * it says so later. */
@@ -174,7 +179,7 @@ void ltc_session_abort(ltc_session *s);
 void ltc_session_free(ltc_session *s);
 
 int64_t ltc_now_ns(ltc_session *s); /* CLOCK_MONOTONIC; the fake's own clock. [any] */
-void ltc_wake(ltc_session *s);      /* hooks->work soon; never fails, cheap when already due. [any] */
+void ltc_wake(ltc_session *s); /* hooks->work soon; never fails, cheap when already due. [any] */
 int ltc_set_download_limit(ltc_session *s, uint64_t bytes_per_second); /* [pump] */
 int ltc_set_outgoing_utp(ltc_session *s, bool on);                     /* [pump] */
 uint16_t ltc_listen_port(ltc_session *s); /* 0: not listening (yet). [any] */
@@ -191,8 +196,8 @@ enum ltc_event_kind {
 
 struct ltc_event {
     enum ltc_event_kind kind;
-    void *torrent; /* what ltc_torrent_add() was given, or NULL; may be removed by now:
-                    * compare it with those you know before using it */
+    void *torrent;  /* what ltc_torrent_add() was given, or NULL; may be removed by now:
+                     * compare it with those you know before using it */
     char text[200]; /* escaped */
 };
 
@@ -228,14 +233,17 @@ int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info);
 
 /* ---- the network thread's own: [net] ---- */
 
-void ltc_write_done(ltc_session *s, uint32_t slot);        /* answer a withheld write "aborted", soon; the slot is free at once */
+void ltc_write_done(
+    ltc_session *s,
+    uint32_t slot); /* answer a withheld write "aborted", soon; the slot is free at once */
 bool ltc_peer_has(const ltc_peer *p, uint32_t piece);
-bool ltc_peer_utp(const ltc_peer *p);                      /* connected over uTP, not TCP */
-void ltc_peer_interested(ltc_peer *p);                     /* say that we want something of it, unless it knows */
-void ltc_peer_request(ltc_peer *p, uint32_t piece, uint32_t block, uint32_t len); /* buffered until flush */
+bool ltc_peer_utp(const ltc_peer *p);  /* connected over uTP, not TCP */
+void ltc_peer_interested(ltc_peer *p); /* say that we want something of it, unless it knows */
+void ltc_peer_request(ltc_peer *p, uint32_t piece, uint32_t block,
+                      uint32_t len); /* buffered until flush */
 void ltc_peer_cancel(ltc_peer *p, uint32_t piece, uint32_t block, uint32_t len);
 void ltc_peer_flush(ltc_peer *p);
-void ltc_peer_ban(ltc_peer *p);                            /* disconnect; refuse it in peer_new */
+void ltc_peer_ban(ltc_peer *p); /* disconnect; refuse it in peer_new */
 
 #ifdef __cplusplus
 }

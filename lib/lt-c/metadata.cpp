@@ -21,6 +21,11 @@ using node = lt::bdecode_node;
 
 constexpr int max_values = 3000000;
 constexpr std::int64_t max_total = std::int64_t(1) << 62;
+/* Of all paths written out. A tree names a folder once for all that is in it, so
+ * without this 16 MiB could stand for terabytes. */
+constexpr std::int64_t max_paths = 32 << 20;
+
+char const *const too_deep = "its folders are nested too deep";
 
 char const *const overflow = "its sizes overflow";
 
@@ -57,8 +62,27 @@ bool is_pad(node const &file)
 
 struct sums {
     std::int64_t total = 0;
-    std::int64_t real = 0; /* without padding */
+    std::int64_t real = 0;  /* without padding */
+    std::int64_t paths = 0; /* bytes of all of them */
 };
+
+char const *add_path(sums &s, std::int64_t length)
+{
+    s.paths += length + 1;
+    return s.paths > max_paths ? "its paths are too long" : nullptr;
+}
+
+char const *add_path(sums &s, node const &path)
+{
+    if (!path)
+        return nullptr;
+    if (path.list_size() > LTC_MAX_DEPTH)
+        return too_deep;
+    std::int64_t length = 0;
+    for (int i = 0; i < path.list_size(); ++i)
+        length += static_cast<std::int64_t>(path.list_string_value_at(i).size()) + 1;
+    return add_path(s, length);
+}
 
 char const *add_file(sums &s, node const &file)
 {
@@ -78,17 +102,34 @@ bool is_leaf(node const &n)
 }
 
 /* The depth is bounded by the decoder. */
-char const *add_tree(sums &s, node const &tree)
+char const *add_tree(sums &s, node const &tree, std::int64_t above)
 {
     for (int i = 0; i < tree.dict_size(); ++i) {
-        node const n = tree.dict_at(i).second;
+        auto const [name, n] = tree.dict_at(i);
         if (n.type() != node::dict_t)
             return "an entry of its file tree is no dictionary";
-        char const *wrong = is_leaf(n) ? add_file(s, n.dict_at(0).second) : add_tree(s, n);
+        std::int64_t const path = above + static_cast<std::int64_t>(name.size()) + 1;
+        char const *wrong = is_leaf(n) ? add_file(s, n.dict_at(0).second) : add_tree(s, n, path);
+        if (!wrong)
+            wrong = add_path(s, path);
         if (wrong)
             return wrong;
     }
     return nullptr;
+}
+
+char const *add_list(sums &s, node const &files)
+{
+    char const *wrong = nullptr;
+    for (int i = 0; !wrong && i < files.list_size(); ++i) {
+        node const file = files.list_at(i);
+        wrong = add_file(s, file);
+        for (char const *key : {"path", "path.utf-8"}) {
+            if (!wrong)
+                wrong = add_path(s, file.dict_find_list(key));
+        }
+    }
+    return wrong;
 }
 
 char const *wrong_piece_length(node const &info)
@@ -172,9 +213,9 @@ char const *what_is_wrong(node const &torrent)
     node const tree = info.dict_find_dict("file tree");
     node const files = info.dict_find_list("files");
     if (tree)
-        wrong = add_tree(v2, tree);
-    for (int i = 0; files && !wrong && i < files.list_size(); ++i)
-        wrong = add_file(v1, files.list_at(i));
+        wrong = add_tree(v2, tree, 0);
+    if (files && !wrong)
+        wrong = add_list(v1, files);
     if (!wrong && !files && (!tree || info.dict_find("length")))
         wrong = add_file(v1, info);
     if (wrong)

@@ -3,6 +3,8 @@
  * File names that can be shown. libtorrent cleans names already; this makes the
  * promises of lt-c.h hold whatever it did. Pure; any thread. */
 #include <algorithm>
+#include <deque>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -116,23 +118,27 @@ std::string tidy_path(std::string const &path)
 
 void make_unique(std::vector<std::string> &paths, std::vector<bool> const &hidden)
 {
-    std::unordered_set<std::string> taken;
+    /* The folders above a path are looked at in place: copies of all of them would
+     * be as long as the path squared. */
+    std::deque<std::string> names;
+    std::unordered_set<std::string_view> taken;
     for (std::size_t i = 0; i < paths.size(); ++i) {
-        std::string const path = folded(paths[i]);
-        for (auto at = path.find('/'); !hidden[i] && at != std::string::npos;
+        std::string_view const path = names.emplace_back(folded(paths[i]));
+        for (auto at = path.find('/'); !hidden[i] && at != std::string_view::npos;
              at = path.find('/', at + 1))
             taken.insert(path.substr(0, at));
     }
     /* Numbers go on where they ended: thousands of equal names stay cheap. */
     std::unordered_map<std::string, unsigned> numbers;
     for (std::size_t i = 0; i < paths.size(); ++i) {
-        if (hidden[i] || taken.insert(folded(paths[i])).second)
+        if (hidden[i] || taken.insert(names[i]).second)
             continue;
-        unsigned &n = numbers[folded(paths[i])];
+        unsigned &n = numbers[names[i]];
         std::string other;
-        do
+        do {
             other = numbered(paths[i], ++n);
-        while (!taken.insert(folded(other)).second);
+            names.push_back(folded(other));
+        } while (!taken.insert(names.back()).second);
         paths[i] = std::move(other);
     }
 }

@@ -5,7 +5,6 @@
 #include "store/arena.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <sys/mman.h>
 
 #include "base/alloc.h"

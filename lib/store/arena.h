@@ -20,9 +20,9 @@ struct gos__arena {
     /* guarded by the session's lock */
     uint32_t *free_slots; /* a stack */
     uint32_t n_free;
-    uint32_t *borrows; /* per slot */
-    bool *owned;       /* per slot: by a piece */
-    uint32_t n_orphans;    /* borrowed, but no piece's any more */
+    uint32_t *borrows;  /* per slot */
+    bool *owned;        /* per slot: by a piece */
+    uint32_t n_orphans; /* borrowed, but no piece's any more */
     uint32_t peak_used;
 };
 

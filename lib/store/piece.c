@@ -3,8 +3,6 @@
  * Making and beginning pieces. Called with the session's lock held. */
 #include "store/piece.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 
 struct gos__piece *gos__piece_new(void *owner, uint32_t index, uint32_t size)

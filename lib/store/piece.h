@@ -26,23 +26,23 @@ struct gos__piece {
 
     /* guarded by the session's lock */
     struct gos__list link; /* all begun pieces of the session, oldest use first */
-    struct gos__list hash_link; /* waits for the hash thread, or its result for the network thread */
-    bool begun;      /* has its slots */
-    bool hashing;    /* with the hash thread, or its verdict not yet dealt with: a pin */
+    struct gos__list
+        hash_link; /* waits for the hash thread, or its result for the network thread */
+    bool begun;    /* has its slots */
+    bool hashing;  /* with the hash thread, or its verdict not yet dealt with: a pin */
     bool verified;
-    bool gone;       /* evicted; freed when nobody looks at it any more */
-    unsigned pins;   /* who looks at it while the lock is not held */
-    bool unjudged;   /* complete, but the hashes to compare with are not known yet */
-    int verdict;     /* of the hash thread */
+    bool gone;           /* evicted; freed when nobody looks at it any more */
+    unsigned pins;       /* who looks at it while the lock is not held */
+    bool unjudged;       /* complete, but the hashes to compare with are not known yet */
+    int verdict;         /* of the hash thread */
     int64_t progress_ns; /* when a block was last stored */
     uint32_t n_stored;
-    uint32_t n_padding;  /* blocks that hold only padding: never fetched */
-    uint64_t *prints;    /* per block, by the hash thread, when asked for */
+    uint64_t *prints; /* per block, by the hash thread, when asked for */
     bool want_prints;
 
     /* network thread only */
-    uint64_t plan;      /* number of the last plan that wanted it */
-    bool scheduled;     /* known to the scheduler */
+    uint64_t plan;  /* number of the last plan that wanted it */
+    bool scheduled; /* known to the scheduler */
 
     uint8_t *stored;   /* per block: its bytes are there */
     uint8_t *withheld; /* per block: libtorrent's write of it is withheld under its slot */

@@ -359,14 +359,6 @@ bool delay_source_await_closed(struct delay_source *d)
     return so;
 }
 
-unsigned delay_source_lent(struct delay_source *d)
-{
-    pthread_mutex_lock(&d->lock);
-    unsigned n = d->lent;
-    pthread_mutex_unlock(&d->lock);
-    return n;
-}
-
 unsigned delay_source_cancels(struct delay_source *d)
 {
     pthread_mutex_lock(&d->lock);

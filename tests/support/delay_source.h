@@ -41,8 +41,7 @@ bool delay_source_await_started(struct delay_source *d, unsigned n);
 /* Wait until the source is closed; false after 20 s. */
 bool delay_source_await_closed(struct delay_source *d);
 
-/* How many reads hold slices; how many cancels came. */
-unsigned delay_source_lent(struct delay_source *d);
+/* How many cancels came. */
 unsigned delay_source_cancels(struct delay_source *d);
 
 /* Waits until the source is closed and its thread has ended. */

@@ -9,6 +9,7 @@ raising `Skip`; a file in which nothing ran ends with status 77.
 
     GOS_BUILD_DIR  where the programs under test are (required)
     GOS_TEST_HOST  set: stay in the caller's namespaces
+    GOS_TEST_PATIENCE  a factor for all deadlines
 Arguments are parts of case names: only those cases run.
 """
 
@@ -16,6 +17,7 @@ import ctypes
 import fcntl
 import faulthandler
 import os
+import re
 import shutil
 import signal
 import socket
@@ -86,7 +88,7 @@ def same_bytes(got, want, what):
 
 def eventually(condition, what, timeout=20):
     """Wait for a condition with a deadline; returns its first true value."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * patience()
     while True:
         value = condition()
         if value:
@@ -148,7 +150,7 @@ def run(argv, *, timeout=30, user=None, **options):
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     child = spawn(argv, user=user, **options)
     try:
-        out, err = child.communicate(timeout=timeout)
+        out, err = child.communicate(timeout=timeout * patience())
     except subprocess.TimeoutExpired:
         child.kill()
         out, err = child.communicate()
@@ -217,9 +219,18 @@ class _Watchdog:
         self.timer.cancel()
 
 
+def sanitized():
+    """Whether the build under test carries a sanitizer."""
+    try:
+        with open(os.path.join(os.environ.get("GOS_BUILD_DIR", ""), "CMakeCache.txt")) as cache:
+            return any(re.match(r"GOS_SANITIZE:\w+=\w", line) for line in cache)
+    except OSError:
+        return False
+
+
 def patience():
-    """Sanitizer builds are slower; GOS_TEST_PATIENCE multiplies the deadlines."""
-    return float(os.environ.get("GOS_TEST_PATIENCE", "1"))
+    """What deadlines are multiplied by: GOS_TEST_PATIENCE, or more for sanitizers."""
+    return float(os.environ.get("GOS_TEST_PATIENCE", "4" if sanitized() else "1"))
 
 
 def _run_case(name, function, arguments, timeout):

@@ -149,10 +149,9 @@ static void nonsense_is_refused_with_a_sentence(void **state)
     assert_int_equal(gos_session_add_torrent(r.session, &t, NULL, 0, NULL), GOS_EINVAL);
     const char *peers[] = {"example.org:80"};
     const char *script = rig_script(65536, MIB, "");
-    assert_int_equal(
-        gos_session_add_torrent(r.session, &t, script, strlen(script),
-                                GOS_OPTS(gos_add_opts, .peers = peers, .n_peers = 1)),
-        GOS_EINVAL);
+    assert_int_equal(gos_session_add_torrent(r.session, &t, script, strlen(script),
+                                             GOS_OPTS(gos_add_opts, .peers = peers, .n_peers = 1)),
+                     GOS_EINVAL);
     assert_int_equal(gos_session_new(&r.session, GOS_OPTS(gos_session_opts, .ram = 4096)),
                      GOS_EINVAL);
     assert_int_equal(

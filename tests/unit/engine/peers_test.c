@@ -57,7 +57,8 @@ static void utp_stays_off_while_tcp_works(void **state)
 {
     struct rig r;
     (void)state;
-    rig_open(&r, 16 * MIB, rig_script(64 * KIB, 4 * MIB, "peer\npeer n=5 dead=1 reconnect_ms=1000\n"));
+    rig_open(&r, 16 * MIB,
+             rig_script(64 * KIB, 4 * MIB, "peer\npeer n=5 dead=1 reconnect_ms=1000\n"));
     rig_read(&r, 0, MIB);
     fake_lt_advance(r.lt, 60 * RIG_SECOND);
     assert_false(swarm(&r).outgoing_utp);
@@ -70,7 +71,7 @@ static void survives(const char *peers)
     struct rig r;
     struct rig_read rr;
     rig_open(&r, 6 * MIB, rig_script(128 * KIB, 12 * MIB + 5000, peers));
-    rig_start(&rr, r.file, 0, 12 * MIB + 5000, false, 120 * RIG_SECOND);
+    assert_true(rig_start(&rr, r.file, 0, 12 * MIB + 5000, false, 120 * RIG_SECOND) >= 0);
     rig_finish(&r, &rr, 3600 * RIG_SECOND);
     rig_check(&rr);
     rig_free(&rr);
@@ -104,7 +105,8 @@ static void rejecting_what_is_beyond_its_queue(void **state)
 static void having_only_some_pieces(void **state)
 {
     (void)state;
-    survives("peer latency_ms=5 rate=4000000 have=0-40\npeer latency_ms=5 rate=4000000 have=30-96\n");
+    survives(
+        "peer latency_ms=5 rate=4000000 have=0-40\npeer latency_ms=5 rate=4000000 have=30-96\n");
 }
 
 static void never_answering_cancels(void **state)
@@ -113,13 +115,14 @@ static void never_answering_cancels(void **state)
     unsigned seed = 99;
     (void)state;
     print_message("seed %u\n", seed);
-    rig_open(&r, 6 * MIB,
-             rig_script(256 * KIB, 24 * MIB,
-                        "peer ignores_cancel=1 latency_ms=20 rate=20000000 cap=512 real_cap=511\n"));
+    rig_open(
+        &r, 6 * MIB,
+        rig_script(256 * KIB, 24 * MIB,
+                   "peer ignores_cancel=1 latency_ms=20 rate=20000000 cap=512 real_cap=511\n"));
     for (int i = 0; i < 60; i++) {
         struct rig_read rr;
         uint64_t off = ((uint64_t)rand_r(&seed) << 8) % (23 * MIB);
-        rig_start(&rr, r.file, off, 64 * KIB, i % 2, 60 * RIG_SECOND);
+        assert_true(rig_start(&rr, r.file, off, 64 * KIB, i % 2, 60 * RIG_SECOND) >= 0);
         rig_finish(&r, &rr, 120 * RIG_SECOND);
         rig_check(&rr);
         rig_free(&rr);
@@ -153,8 +156,8 @@ static void seeks_while_blocks_are_on_the_way_lose_no_piece(void **state)
         assert_int_equal(gos_torrent_open_file(r.torrent, 0, &file[k]), 0);
     for (int i = 0; i < 80; i++) {
         for (unsigned k = 0; k < 4; k++)
-            rig_start(&rr[k], file[k], ((uint64_t)rand_r(&seed) << 8) % (29 * MIB), 300 * KIB, false,
-                      60 * RIG_SECOND);
+            rig_start(&rr[k], file[k], ((uint64_t)rand_r(&seed) << 8) % (29 * MIB), 300 * KIB,
+                      false, 60 * RIG_SECOND);
         if (i % 3 == 0)
             fake_lt_advance(r.lt, 2 * RIG_MS);
         for (unsigned k = 0; k < 4; k++) {

@@ -29,8 +29,8 @@ void rig_open_session(struct rig *r, uint64_t ram)
 void rig_open(struct rig *r, uint64_t ram, const char *script)
 {
     rig_open_session(r, ram);
-    assert_int_equal(
-        gos_session_add_torrent(r->session, &r->torrent, script, strlen(script), NULL), 0);
+    assert_int_equal(gos_session_add_torrent(r->session, &r->torrent, script, strlen(script), NULL),
+                     0);
     assert_int_equal(gos_torrent_open_file(r->torrent, 0, &r->file), 0);
 }
 
@@ -138,8 +138,7 @@ void rig_check(const struct rig_read *rr)
     }
     uint64_t off = rr->read.off;
     for (unsigned i = 0; i < rr->read.n_slices; i++) {
-        assert_true(
-            fake_lt_pattern_is(RIG_SEED, off, rr->slices[i].base, rr->slices[i].len));
+        assert_true(fake_lt_pattern_is(RIG_SEED, off, rr->slices[i].base, rr->slices[i].len));
         off += rr->slices[i].len;
     }
     assert_int_equal(off, rr->read.off + rr->read.len);

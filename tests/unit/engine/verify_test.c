@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/layout.h"
 #include "support/fake_lt_internal.h"
 
 #define LENGTH 65536u
@@ -51,7 +52,7 @@ static struct piece read_piece(const ltc_info *info, uint32_t piece, uint32_t se
 {
     const struct ltc_info_view *view = ltc_info_get(info);
     uint64_t start = (uint64_t)piece * view->piece_length;
-    uint32_t size = gos__piece_size(view, piece);
+    uint32_t size = gos__layout_piece_size(view, piece);
     uint8_t *all = calloc(1, size);
     struct piece p = {0};
     for (uint32_t i = 0, n = 0; i < view->n_files; i++) {
@@ -97,7 +98,7 @@ static void assert_verifies(const char *script, uint32_t seed)
         assert_int_equal(verify(v, info, i, &p), GOS__VERIFY_GOOD);
         for (uint32_t b = 0; b < p.n; b++) {
             uint8_t have[MAX_BLOCKS];
-            gos__piece_padding(ltc_info_get(info), i, have, p.n);
+            gos__layout_padding(ltc_info_get(info), i, have, p.n);
             p.block[b][0] ^= 1;
             bool counts = !have[b] || ltc_info_get(info)->v1;
             assert_int_equal(verify(v, info, i, &p), counts ? GOS__VERIFY_BAD : GOS__VERIFY_GOOD);
@@ -198,73 +199,6 @@ static void piece_is_unknown_while_the_layer_of_its_file_is(void **state)
     ltc_info_unref(info);
 }
 
-/* ---- padding ---- */
-
-static uint32_t padding(const struct ltc_file *files, uint32_t n, uint64_t total, uint32_t piece,
-                        uint8_t have[4])
-{
-    struct ltc_info_view view = {
-        .total_size = total, .piece_length = LENGTH, .n_files = n, .files = files};
-    view.n_pieces = (uint32_t)((total + LENGTH - 1) / LENGTH);
-    memset(have, 7, 4);
-    return gos__piece_padding(&view, piece, have, (gos__piece_size(&view, piece) + 16383) / 16384);
-}
-
-static void blocks_of_nothing_but_padding_are_marked(void **state)
-{
-    const struct ltc_file files[] = {
-        {.size = 20000, .offset = 0},
-        {.size = 45536, .offset = 20000, .flags = LTC_FILE_PAD},
-        {.size = 0, .offset = 65536},
-        {.size = 70000, .offset = 65536},
-    };
-    uint8_t have[4];
-    (void)state;
-    assert_int_equal(padding(files, 4, 135536, 0, have), 2);
-    assert_memory_equal(have, ((uint8_t[]){0, 0, 1, 1}), 4);
-    assert_int_equal(padding(files, 4, 135536, 1, have), 0);
-    assert_memory_equal(have, ((uint8_t[]){0, 0, 0, 0}), 4);
-    assert_int_equal(padding(files, 4, 135536, 2, have), 0);
-    assert_memory_equal(have, ((uint8_t[]){0, 7, 7, 7}), 4);
-}
-
-static void gaps_between_files_are_padding_too(void **state)
-{
-    const struct ltc_file files[] = {
-        {.size = 16384, .offset = 0},
-        {.size = 1, .offset = 65536},
-    };
-    uint8_t have[4];
-    (void)state;
-    assert_int_equal(padding(files, 2, 65537, 0, have), 3);
-    assert_memory_equal(have, ((uint8_t[]){0, 1, 1, 1}), 4);
-    assert_int_equal(padding(files, 2, 65537, 1, have), 0);
-}
-
-static void pad_inside_a_piece_leaves_blocks_on_both_sides(void **state)
-{
-    const struct ltc_file files[] = {
-        {.size = 10, .offset = 0},
-        {.size = 49143, .offset = 10, .flags = LTC_FILE_PAD},
-        {.size = 5, .offset = 49153},
-    };
-    uint8_t have[4];
-    (void)state;
-    assert_int_equal(padding(files, 3, 49158, 0, have), 2);
-    assert_memory_equal(have, ((uint8_t[]){0, 1, 1, 0}), 4);
-}
-
-static void last_piece_is_as_long_as_what_is_left(void **state)
-{
-    struct ltc_info_view view = {.piece_length = LENGTH, .total_size = 3ull << 40};
-    (void)state;
-    view.total_size += 5;
-    assert_int_equal(gos__piece_size(&view, 0), LENGTH);
-    assert_int_equal(gos__piece_size(&view, (uint32_t)(view.total_size / LENGTH)), 5);
-    view.total_size -= 5;
-    assert_int_equal(gos__piece_size(&view, (uint32_t)(view.total_size / LENGTH) - 1), LENGTH);
-}
-
 static void lack_of_memory_is_told(void **state)
 {
     struct gos__verifier *v;
@@ -283,10 +217,6 @@ int main(void)
         cmocka_unit_test(v2_file_of_one_short_block_is_its_own_leaf),
         cmocka_unit_test(all_kinds_and_sizes_of_torrents_verify),
         cmocka_unit_test(piece_is_unknown_while_the_layer_of_its_file_is),
-        cmocka_unit_test(blocks_of_nothing_but_padding_are_marked),
-        cmocka_unit_test(gaps_between_files_are_padding_too),
-        cmocka_unit_test(pad_inside_a_piece_leaves_blocks_on_both_sides),
-        cmocka_unit_test(last_piece_is_as_long_as_what_is_left),
         cmocka_unit_test(lack_of_memory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,6 +393,49 @@ static void deep_nesting_is_refused(void **state)
     assert_refused(nested(50), "no piece length"); /* read, and found wanting */
 }
 
+/* One file in `depth` folders, as a list of names. */
+static struct text deep_path(int depth)
+{
+    struct text files = {0};
+    raw(&files, "ld6:lengthi5e4:pathl");
+    for (int i = 0; i < depth; i++)
+        raw(&files, "1:a");
+    raw(&files, "5:a.mkveee");
+    put(&files, "", 1);
+    struct text t = v1(&(struct v1){"T", PIECE, 0, 1, files.bytes});
+    free(files.bytes);
+    return t;
+}
+
+static void deep_folders_are_refused(void **state)
+{
+    (void)state;
+    assert_refused(deep_path(100), "folders are nested too deep");
+    assert_refused(deep_path(500000), "folders are nested too deep");
+    ltc_info_unref(assert_read(deep_path(99)));
+}
+
+/* A folder's name that stands once in the tree and in each path below it. */
+static void paths_that_grow_out_of_a_tree_are_refused(void **state)
+{
+    (void)state;
+    struct text t = {0};
+    char *name = malloc(1 << 20);
+    memset(name, 'x', 1 << 20);
+    raw(&t, "d4:infod9:file treed");
+    bytes(&t, name, 1 << 20);
+    raw(&t, "d");
+    for (int i = 0; i < 5000; i++) {
+        char file[16];
+        snprintf(file, sizeof file, "%06d", i);
+        string(&t, file);
+        raw(&t, "d0:d6:lengthi1e11:pieces root32:0123456789abcdef0123456789abcdefee");
+    }
+    raw(&t, "ee12:meta versioni2e4:name1:T12:piece lengthi16384eee");
+    free(name);
+    assert_refused(t, "paths are too long");
+}
+
 static void what_is_too_large_is_refused(void **state)
 {
     (void)state;
@@ -478,6 +521,8 @@ int main(void)
         cmocka_unit_test(a_torrent_that_is_cut_anywhere_is_refused),
         cmocka_unit_test(a_torrent_with_a_wrong_byte_does_no_harm),
         cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(deep_folders_are_refused),
+        cmocka_unit_test(paths_that_grow_out_of_a_tree_are_refused),
         cmocka_unit_test(what_is_too_large_is_refused),
         cmocka_unit_test(v2_is_read),
         cmocka_unit_test(v2_without_its_layers_is_refused),

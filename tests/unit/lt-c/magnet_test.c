@@ -95,7 +95,9 @@ static void wait_for_layers(struct rig_torrent *t, const ltc_info *whole)
 {
     int rc = 0;
     for (int tries = 0; tries < 500 && rc == 0; tries++) {
+        rig_be_pump(t->rig);
         rc = ltc_torrent_fetch_layers(t->torrent, t->info);
+        rig_be_pump_no_more(t->rig);
         if (rc == 0)
             nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }

@@ -19,7 +19,13 @@ static void *pump(void *arg)
     struct rig *r = arg;
     for (;;) {
         struct ltc_event e[4];
+        pthread_mutex_lock(&r->lock);
+        while (r->breaks > 0)
+            pthread_cond_wait(&r->changed, &r->lock);
+        pthread_mutex_unlock(&r->lock);
+        pthread_mutex_lock(&r->pumping);
         int n = ltc_wait_events(r->session, e, 4, -1);
+        pthread_mutex_unlock(&r->pumping);
         pthread_mutex_lock(&r->lock);
         for (int i = 0; i < n && r->n_events < 64; i++)
             r->events[r->n_events++] = e[i];
@@ -31,9 +37,28 @@ static void *pump(void *arg)
     }
 }
 
+void rig_be_pump(struct rig *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->breaks++;
+    pthread_mutex_unlock(&r->lock);
+    ltc_interrupt(r->session); /* also when it has not begun to wait yet */
+    pthread_mutex_lock(&r->pumping);
+}
+
+void rig_be_pump_no_more(struct rig *r)
+{
+    pthread_mutex_unlock(&r->pumping);
+    pthread_mutex_lock(&r->lock);
+    r->breaks--;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
 void rig_start(struct rig *r, uint32_t slots)
 {
     memset(r, 0, sizeof *r);
+    pthread_mutex_init(&r->pumping, NULL);
     pthread_mutex_init(&r->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -88,7 +113,9 @@ int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
         t->info = ltc_info_ref(add->info);
     struct ltc_error err;
     ltc_torrent *torrent = NULL;
+    rig_be_pump(r);
     int rc = ltc_torrent_add(r->session, &torrent, add, t, &err);
+    rig_be_pump_no_more(r);
     if (rc < 0) {
         ltc_info_unref(t->info);
         return rc;
@@ -114,7 +141,9 @@ static bool is_removed(void *arg)
 void rig_leave(struct rig_torrent *t)
 {
     struct rig *r = t->rig;
+    rig_be_pump(r);
     ltc_torrent_remove(t->torrent);
+    rig_be_pump_no_more(r);
     assert_true(rig_wait(r, is_removed, t, 10));
     pthread_mutex_lock(&r->lock);
     for (int i = 0; i < 64; i++) {

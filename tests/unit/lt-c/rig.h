@@ -86,8 +86,10 @@ struct rig {
     uint64_t blocks_in, blocks_dropped;
     uint64_t last_drops, last_drops_over; /* pieces dropped at their last block; answered */
     unsigned works;
-    /* the pump thread */
+    /* the pump thread; who holds `pumping` is the pump */
     pthread_t pump;
+    pthread_mutex_t pumping;
+    unsigned breaks; /* guarded by lock: who wants to be the pump meanwhile */
     bool end;
     struct ltc_event events[64];
     unsigned n_events;
@@ -95,6 +97,9 @@ struct rig {
 
 void rig_start(struct rig *r, uint32_t slots);
 void rig_end(struct rig *r);
+/* Around a function of lt-c that belongs to the pump. */
+void rig_be_pump(struct rig *r);
+void rig_be_pump_no_more(struct rig *r);
 /* `info` NULL: a magnet of the hashes. `slot`: where its slots begin. */
 int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
             const uint8_t *expected, uint32_t first_slot);

@@ -227,7 +227,10 @@ static void a_peer_that_is_refused_never_joins(void **state)
     pthread_mutex_lock(&s->rig.lock);
     t.refuse_peers = false;
     pthread_mutex_unlock(&s->rig.lock);
-    assert_int_equal(ltc_torrent_add_peer(t.torrent, &s->seeder.addr), 0);
+    rig_be_pump(t.rig);
+    int rc = ltc_torrent_add_peer(t.torrent, &s->seeder.addr);
+    rig_be_pump_no_more(t.rig);
+    assert_int_equal(rc, 0);
     assert_true(rig_wait_piece(&t, 0, 20));
     rig_leave(&t);
     rig_end(&s->rig);

@@ -13,7 +13,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/arena.h"
-#include "store/piece.h"
 
 static void slots_are_taken_all_or_nothing(void **state)
 {
@@ -83,31 +82,6 @@ static void no_memory_is_told(void **state)
     gos__arena_finish(&a);
 }
 
-static void a_piece_that_is_reset_keeps_only_its_padding(void **state)
-{
-    struct gos__arena a;
-    (void)state;
-    assert_int_equal(gos__arena_init(&a, 8 * GOS__SLOT_SIZE), 0);
-    struct gos__piece *p = gos__piece_new(NULL, 3, 2 * GOS__SLOT_SIZE + 100);
-    assert_non_null(p);
-    assert_int_equal(p->n_blocks, 3);
-    assert_int_equal(gos__piece_block_len(p, 1), GOS__SLOT_SIZE);
-    assert_int_equal(gos__piece_block_len(p, 2), 100);
-    assert_true(gos__piece_begin(p, &a));
-    p->stored[0] = p->stored[1] = GOS__BLOCK_STORED;
-    p->stored[2] = GOS__BLOCK_PADDING;
-    p->n_stored = 3;
-    assert_true(gos__piece_complete(p));
-    gos__piece_reset(p);
-    assert_int_equal(p->n_stored, 1);
-    assert_int_equal(p->stored[2], GOS__BLOCK_PADDING);
-    gos__arena_give(&a, p->slots, p->n_blocks);
-    p->gone = true;
-    p->pins = 1;
-    gos__piece_unpin(p); /* frees it */
-    gos__arena_finish(&a);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,7 +89,6 @@ int main(void)
         cmocka_unit_test(a_borrowed_slot_outlives_its_piece),
         cmocka_unit_test(a_borrow_that_ends_first_leaves_the_slot_to_its_piece),
         cmocka_unit_test(no_memory_is_told),
-        cmocka_unit_test(a_piece_that_is_reset_keeps_only_its_padding),
     };
     return cmocka_run_group_tests_name("store.arena", tests, NULL, NULL);
 }
