@@ -230,8 +230,8 @@ void gos__waiters_release(struct gos__torrent_source *f, struct gos_read *r);
 /* ---- torrent_source.c ---- */
 int gos__torrent_source_open(gos_torrent *t, const struct gos__file *file, gos_source **out);
 /* A read happens there: true when a new plan is due. */
-bool gos__torrent_source_read_locked(gos_session *s, struct gos__torrent_source *f, uint64_t off, uint64_t len)
-    GOS_REQUIRES(s->lock);
+bool gos__torrent_source_read_locked(gos_session *s, struct gos__torrent_source *f, uint64_t off,
+                                     uint64_t len) GOS_REQUIRES(s->lock);
 
 /* ---- pump.c ---- */
 void *gos__pump_main(void *session);

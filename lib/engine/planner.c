@@ -61,7 +61,7 @@ static bool want_piece(gos_session *s, struct plan *pl, gos_torrent *t, uint32_t
     }
     p->plan = pl->number;
     pl->left -= need;
-    pl->s->plan[pl->n++] = p;
+    s->plan[pl->n++] = p;
     return true;
 }
 

@@ -105,7 +105,7 @@ struct gos__sched_peer {
     uint64_t window_bytes;
     int64_t window_silence; /* the longest time between two blocks, in this window */
     int64_t silence;        /* and of late: Transmission sends twice a second */
-    int64_t last_ask; /* or GOS__SCHED_NEXT_PASS: counts from the next pass */
+    int64_t last_ask;       /* or GOS__SCHED_NEXT_PASS: counts from the next pass */
     int64_t last_delivery;
     int64_t waiting_since; /* while something is live: the last sign of life */
     int64_t quiet_until;   /* it rejected: not asked before */

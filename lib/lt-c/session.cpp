@@ -62,7 +62,8 @@ void network_settings(lt::settings_pack &p, ltc_settings const &s)
     p.set_int(P::max_peerlist_size, 1000);
     p.set_int(P::download_rate_limit, rate(s.download_bps));
     p.set_int(P::stop_tracker_timeout, 1);
-    p.set_int(P::max_retry_port_bind, 0); /* a port that is taken is told, not replaced by another */
+    p.set_int(P::max_retry_port_bind,
+              0); /* a port that is taken is told, not replaced by another */
     p.set_int(P::max_metadata_size, int(LTC_MAX_METADATA));
 }
 

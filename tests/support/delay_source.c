@@ -6,6 +6,7 @@
  * that was accepted cannot fail for want of memory. */
 #include "support/delay_source.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,7 @@ static void delay_release(void *self, struct gos_read *r)
     struct delay_source *d = self;
 
     pthread_mutex_lock(&d->lock);
+    assert(d->lent > 0);
     d->lent--;
     free(BLOCK(r));
     BLOCK(r) = NULL;
@@ -370,6 +372,7 @@ unsigned delay_source_cancels(struct delay_source *d)
 void delay_source_free(struct delay_source *d)
 {
     pthread_join(d->thread, NULL);
+    assert(d->lent == 0); /* what was lent came back before the source was closed */
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
     free(d);
