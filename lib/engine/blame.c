@@ -130,6 +130,12 @@ static bool is_loopback(const struct address *a)
     return !memcmp(a->ip, v6, sizeof v6) || !memcmp(a->ip, v4, sizeof v4);
 }
 
+static bool is_mapped(const struct address *a)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, 0xff};
+    return !memcmp(a->ip, prefix, sizeof prefix);
+}
+
 static struct address address_of(const struct sockaddr_storage *sa)
 {
     struct address a = {0};
@@ -146,9 +152,12 @@ static struct address address_of(const struct sockaddr_storage *sa)
             a.scope = in6->sin6_scope_id;
         port = in6->sin6_port;
     }
-    /* Elsewhere a liar would only have to come back from another port. */
+    /* Elsewhere a liar would only have to come back from another port, or, over
+     * IPv6, from another address of the /64 that is his. */
     if (is_loopback(&a))
         a.port = port;
+    else if (sa->ss_family == AF_INET6 && !is_mapped(&a) && !a.scope)
+        memset(a.ip + 8, 0, 8);
     return a;
 }
 

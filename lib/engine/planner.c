@@ -198,6 +198,8 @@ static void begin(gos_session *s, struct plan *pl, struct gos__list *gone) GOS_R
             full = !make_room(s, pl, p->n_blocks, gone) || !gos__piece_begin(p, &s->arena);
             if (!full) {
                 p->progress_ns = pl->now;
+                /* Of a failed copy that was evicted meanwhile the prints are kept. */
+                p->want_prints = gos__blame_suspects(t->blame, p->index);
                 t->n_resident += p->n_blocks;
                 gos__list_append(&s->pieces, &p->link);
                 fill_padding(s, t, p);
@@ -228,7 +230,8 @@ static void start_clocks(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
     for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
         struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
-        bool served = !w->torrent->live || w->torrent->pieces[w->piece];
+        const struct gos__piece *p = w->torrent->live ? w->torrent->pieces[w->piece] : NULL;
+        bool served = !w->torrent->live || (p && p->plan == pl->number);
         if (served && !w->served)
             w->since_ns = pl->now;
         if (served != w->served)

@@ -27,6 +27,12 @@ constexpr std::int64_t max_paths = 32 << 20;
 
 char const *const too_deep = "its folders are nested too deep";
 
+/* libtorrent looks a folder up by walking the list of all: ten times as many
+ * would take minutes. */
+constexpr int max_folders = 20000;
+
+char const *const too_many_folders = "its files are in more than 20000 folders";
+
 char const *const overflow = "its sizes overflow";
 
 char const *add_size(std::int64_t &total, std::int64_t size)
@@ -64,7 +70,17 @@ struct sums {
     std::int64_t total = 0;
     std::int64_t real = 0;  /* without padding */
     std::int64_t paths = 0; /* bytes of all of them */
+    int folders = 0;        /* how often one file's folder is not that of the file before */
+    lt::string_view folder;
 };
+
+/* The bencoded names above the last one: alike for files of one folder. */
+lt::string_view folder_of(node const &path)
+{
+    lt::span<char const> const all = path.data_section();
+    node const last = path.list_at(path.list_size() - 1);
+    return {all.data(), static_cast<std::size_t>(last.data_section().data() - all.data())};
+}
 
 char const *add_path(sums &s, std::int64_t length)
 {
@@ -78,6 +94,11 @@ char const *add_path(sums &s, node const &path)
         return nullptr;
     if (path.list_size() > LTC_MAX_DEPTH)
         return too_deep;
+    if (path.list_size() > 1 && s.folder != folder_of(path)) {
+        s.folder = folder_of(path);
+        if (++s.folders > max_folders)
+            return too_many_folders;
+    }
     std::int64_t length = 0;
     for (int i = 0; i < path.list_size(); ++i)
         length += static_cast<std::int64_t>(path.list_string_value_at(i).size()) + 1;
@@ -109,6 +130,8 @@ char const *add_tree(sums &s, node const &tree, std::int64_t above)
         if (n.type() != node::dict_t)
             return "an entry of its file tree is no dictionary";
         std::int64_t const path = above + static_cast<std::int64_t>(name.size()) + 1;
+        if (!is_leaf(n) && ++s.folders > max_folders)
+            return too_many_folders;
         char const *wrong = is_leaf(n) ? add_file(s, n.dict_at(0).second) : add_tree(s, n, path);
         if (!wrong)
             wrong = add_path(s, path);

@@ -48,7 +48,9 @@ std::string valid(std::string const &s)
     to.reserve(s.size());
     for (std::size_t i = 0; i < s.size();) {
         std::size_t const n = utf8_length(s, i);
-        bool const control = static_cast<unsigned char>(s[i]) < 0x20 || s[i] == 0x7f;
+        /* C1 as well: a terminal takes U+009B for the beginning of a command. */
+        bool const c1 = n == 2 && s[i] == '\xc2' && static_cast<unsigned char>(s[i + 1]) < 0xa0;
+        bool const control = static_cast<unsigned char>(s[i]) < 0x20 || s[i] == 0x7f || c1;
         if (n == 0 || control)
             to += '_';
         else

@@ -44,6 +44,7 @@ def a_liar_among_honest_peers_is_banned(work, kind):
     equal(reader.wait(20), 0, "the reader who came first")
     eventually(lambda: mount.figure("banned") > 0, "the liar is banned")
     mount.wait_line(r"wrong data.* banned")
+    equal(mount.figure("banned"), 1, "peers banned")
     mount.end()
 
 

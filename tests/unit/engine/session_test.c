@@ -4,6 +4,7 @@
  * that holds, liars, silence, closing. */
 #include "rig.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,42 @@ static void closing_ends_pending_reads(void **state)
     assert_null(fake_lt_violation());
 }
 
+struct closer {
+    struct gos_read read;
+    gos_session *session;
+    atomic_int rc; /* of close; 1: not called yet */
+};
+
+static void close_in_done(struct gos_read *r)
+{
+    struct closer *c = r->user;
+    atomic_store(&c->rc, gos_session_close(c->session, 0));
+}
+
+static bool has_closed(void *closer)
+{
+    return atomic_load(&((struct closer *)closer)->rc) != 1;
+}
+
+static void a_session_is_not_closed_from_its_own_callback(void **state)
+{
+    struct rig r;
+    char buf[1000];
+    (void)state;
+    rig_open(&r, 16 * MIB, rig_script(256 * KIB, 4 * MIB, "peer latency_ms=20\n"));
+    struct closer c = {.session = r.session, .rc = 1};
+    c.read = (struct gos_read){.struct_size = sizeof c.read,
+                               .len = sizeof buf,
+                               .buf = buf,
+                               .done = close_in_done,
+                               .user = &c};
+    assert_int_equal(gos_source_start(r.file, &c.read), 0);
+    assert_true(fake_lt_run_until(r.lt, has_closed, &c, 10 * RIG_MS, 20 * RIG_SECOND));
+    assert_int_equal(atomic_load(&c.rc), GOS_EDEADLK);
+    rig_read(&r, 0, 1000); /* nothing happened */
+    rig_close(&r);
+}
+
 static void a_liar_among_honest_peers_is_banned_and_the_bytes_are_right(void **state)
 {
     struct rig r;
@@ -323,6 +360,7 @@ int main(void)
         cmocka_unit_test(progress_moves_the_idle_time),
         cmocka_unit_test(a_cancelled_read_ends_once),
         cmocka_unit_test(closing_ends_pending_reads),
+        cmocka_unit_test(a_session_is_not_closed_from_its_own_callback),
         cmocka_unit_test(a_liar_among_honest_peers_is_banned_and_the_bytes_are_right),
         cmocka_unit_test(a_lone_liar_is_banned_and_an_honest_peer_takes_over),
         cmocka_unit_test(a_silent_peer_does_not_stop_the_others),

@@ -33,7 +33,7 @@ static void a_liar_that_sends_unasked_cannot_keep_a_piece_from_us(void **state)
     rig_finish(&r, &rr, RIG_SECOND);
     rig_check(&rr);
     rig_free(&rr);
-    assert_true(rig_stats(&r).failed_pieces > 0);
+    assert_in_range(rig_stats(&r).failed_pieces, 1, 2); /* not one each time */
     assert_int_equal(rig_stats(&r).banned_peers, 1);
     rig_close(&r);
 }

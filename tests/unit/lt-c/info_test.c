@@ -415,6 +415,33 @@ static void deep_folders_are_refused(void **state)
     ltc_info_unref(assert_read(deep_path(99)));
 }
 
+/* `n` files of a byte, each in a folder of its own. */
+static struct text folders(int n)
+{
+    struct text files = {0};
+    raw(&files, "l");
+    for (int i = 0; i < n; i++) {
+        char folder[16];
+        snprintf(folder, sizeof folder, "%06d", i);
+        raw(&files, "d6:lengthi1e4:pathl");
+        string(&files, folder);
+        raw(&files, "1:aee");
+    }
+    raw(&files, "e");
+    put(&files, "", 1);
+    int pieces = (n + PIECE - 1) / PIECE;
+    struct text t = v1(&(struct v1){"T", PIECE, 0, (unsigned)pieces, files.bytes});
+    free(files.bytes);
+    return t;
+}
+
+static void more_folders_than_libtorrent_can_look_up_are_refused(void **state)
+{
+    (void)state;
+    assert_refused(folders(20001), "20000 folders");
+    ltc_info_unref(assert_read(folders(2000)));
+}
+
 /* A folder's name that stands once in the tree and in each path below it. */
 static void paths_that_grow_out_of_a_tree_are_refused(void **state)
 {
@@ -522,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_torrent_with_a_wrong_byte_does_no_harm),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(deep_folders_are_refused),
+        cmocka_unit_test(more_folders_than_libtorrent_can_look_up_are_refused),
         cmocka_unit_test(paths_that_grow_out_of_a_tree_are_refused),
         cmocka_unit_test(what_is_too_large_is_refused),
         cmocka_unit_test(v2_is_read),
