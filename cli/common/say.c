@@ -52,7 +52,8 @@ static void write_all(const char *text, size_t n)
     }
 }
 
-static size_t put(char *line, size_t used, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static size_t put(char *line, size_t used, const char *format,
+                                                        va_list args)
 {
     int n = vsnprintf(line + used, LINE_MAX_BYTES - used - 1, format, args);
     if (n < 0)

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,8 +156,10 @@ static bool unmount(const char *path)
 
 static bool is_dead(const char *path)
 {
-    struct stat st;
-    return stat(path, &st) < 0 && errno == ENOTCONN;
+    /* Not stat(): the kernel answers that for a dead mount too, from what it
+     * remembers of the root. It never remembers this. */
+    struct statfs fs;
+    return statfs(path, &fs) < 0 && errno == ENOTCONN;
 }
 
 /* Take away dead mounts of ours. True if nothing is mounted there then. */

@@ -24,6 +24,10 @@
 /* A file that cannot be read is told about once in this time, not per read. */
 #define SAY_AGAIN_NS (10 * SECOND)
 
+/* When a read-ahead timed out, the kernel asks at once for the first page of it
+ * alone. Were that to wait its full time again, readers would wait twice. */
+#define ASKED_AGAIN_NS (INT64_C(200) * 1000000)
+
 /* At the end: no read came for so long; and the longest to wait for that. */
 #define QUIET_NS (INT64_C(5) * 1000000)
 #define QUIET_AT_MOST_NS (INT64_C(100) * 1000000)
@@ -56,6 +60,8 @@ struct reads_file {
     bool open;     /* the kernel has it open */
     unsigned refs; /* the kernel's, and one per read */
     int64_t said_ns;
+    uint64_t late_off, late_end; /* the last read that timed out, */
+    int64_t late_ns;             /* and when; 0: none did */
 };
 
 struct reads {
@@ -146,7 +152,8 @@ static int error_of(const struct pending *p, int64_t result)
     return 0;
 }
 
-static void say_failure(struct pending *p, int64_t result)
+/* Say it, not too often, and remember it. */
+static void note_failure(struct pending *p, int64_t result)
 {
     const char *why = result < 0 ? gos_last_error() : "ended before the end of the file";
     int64_t now = clock_ns();
@@ -154,6 +161,11 @@ static void say_failure(struct pending *p, int64_t result)
     bool quiet = p->reads->ending || (p->file->said_ns && now - p->file->said_ns < SAY_AGAIN_NS);
     if (!quiet)
         p->file->said_ns = now;
+    if (result == GOS_ETIMEDOUT) {
+        p->file->late_off = p->off;
+        p->file->late_end = p->off + p->len;
+        p->file->late_ns = now;
+    }
     pthread_mutex_unlock(&p->reads->lock);
     if (!quiet)
         say("%s: read at %llu: %s", SHOWN(p->file->name), (unsigned long long)p->off,
@@ -164,7 +176,7 @@ static void answer(struct pending *p, fuse_req_t req, int64_t result)
 {
     int error = error_of(p, result);
     if (error) {
-        say_failure(p, result);
+        note_failure(p, result);
         fuse_reply_err(req, error);
         return;
     }
@@ -297,10 +309,23 @@ static void done(struct gos_read *read)
     finish(p, result);
 }
 
+static bool asked_again(struct reads *r, struct reads_file *file, uint64_t off)
+{
+    pthread_mutex_lock(&r->lock);
+    bool again = file->late_ns && off >= file->late_off && off < file->late_end &&
+                 clock_ns() - file->late_ns < ASKED_AGAIN_NS;
+    pthread_mutex_unlock(&r->lock);
+    return again && gos_source_present(file->source, off, 1) <= 0;
+}
+
 void reads_start(struct reads *r, struct reads_file *file, fuse_req_t req, uint64_t off, size_t len)
 {
     if (off >= file->size || len == 0) {
         fuse_reply_buf(req, NULL, 0);
+        return;
+    }
+    if (asked_again(r, file, off)) {
+        fuse_reply_err(req, EIO);
         return;
     }
     /* Not zeroed whole: the slices are a kilobyte that the library fills. */

@@ -42,7 +42,8 @@ struct session {
 };
 
 /* libfuse speaks in lines of its own. */
-static void log_line(enum fuse_log_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_line(enum fuse_log_level level,
+                                                           const char *format, va_list args)
 {
     char line[512];
     if (level > FUSE_LOG_WARNING)

@@ -150,10 +150,25 @@ static void errors_become_eio(void **state)
     } cases[] = {{GOS_ETIMEDOUT, EIO}, {GOS_ECANCELED, EIO}, {GOS_EIO, EIO},
                  {GOS_ECONTRACT, EIO}, {GOS_ENOENT, EIO},    {GOS_ENOMEM, ENOMEM}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint64_t unique = ask(rig, 0, 4096);
+        uint64_t unique = ask(rig, i * 8192, 4096);
         hand_end(rig->hand, cases[i].result);
         answered_with_error(rig, unique, cases[i].error);
     }
+}
+
+/* The kernel asks again at once, for the first page of a read-ahead that failed. */
+static void a_read_that_timed_out_is_not_waited_for_again_at_once(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t unique = ask(rig, 8192, 65536);
+    hand_end(rig->hand, GOS_ETIMEDOUT);
+    answered_with_error(rig, unique, EIO);
+    unique = ask(rig, 8192, 4096);
+    answered_with_error(rig, unique, EIO);
+    assert_int_equal(hand_waiting(rig->hand), 0);
+    unique = ask(rig, 500000, 4096); /* elsewhere */
+    hand_end(rig->hand, 0);
+    answered_with_bytes(rig, unique, 500000, 4096);
 }
 
 static void a_short_read_before_the_end_is_an_error(void **state)
@@ -298,6 +313,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_source_in_memory_answers_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_borrowing_becomes_a_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_become_eio, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_read_that_timed_out_is_not_waited_for_again_at_once,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_short_read_before_the_end_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_interrupted_read_waits_until_its_caller_is_killed,
                                         set_up, tear_down),
