@@ -69,7 +69,8 @@ static size_t put_text(char *line, size_t used, const char *text)
     return used + n;
 }
 
-static void write_line(const char *prefix, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void write_line(const char *prefix, const char *format,
+                                                             va_list args)
 {
     char line[LINE_MAX_BYTES];
     pthread_mutex_lock(&state.lock);
