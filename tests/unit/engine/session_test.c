@@ -88,6 +88,28 @@ static void more_readers_than_pieces_fit_all_finish(void **state)
     rig_close(&r);
 }
 
+static void a_read_that_waits_in_line_for_room_does_not_lose_its_time(void **state)
+{
+    struct rig r;
+    struct rig_read reads[24];
+    gos_source *files[24];
+    (void)state;
+    /* A piece a second, and room for six: the last one waits in line for longer
+     * than its idle time before its piece is begun. */
+    rig_open(&r, 6 * MIB, rig_script(1 * MIB, 48 * MIB, "peer rate=1048576\n"));
+    for (unsigned i = 0; i < 24; i++) {
+        assert_int_equal(gos_torrent_open_file(r.torrent, 0, &files[i]), 0);
+        rig_start(&reads[i], files[i], (uint64_t)i * 2 * MIB, 1000, true, 8 * RIG_SECOND);
+    }
+    for (unsigned i = 0; i < 24; i++) {
+        rig_finish(&r, &reads[i], 120 * RIG_SECOND);
+        rig_check(&reads[i]);
+        rig_free(&reads[i]);
+        gos_source_unref(files[i]);
+    }
+    rig_close(&r);
+}
+
 static void borrowed_bytes_stay_while_everything_else_is_evicted(void **state)
 {
     struct rig r;
@@ -354,6 +376,7 @@ int main(void)
         cmocka_unit_test(random_seeks_give_the_right_bytes),
         cmocka_unit_test(one_read_larger_than_the_budget_is_answered),
         cmocka_unit_test(more_readers_than_pieces_fit_all_finish),
+        cmocka_unit_test(a_read_that_waits_in_line_for_room_does_not_lose_its_time),
         cmocka_unit_test(borrowed_bytes_stay_while_everything_else_is_evicted),
         cmocka_unit_test(at_most_a_quarter_of_the_budget_is_lent_out),
         cmocka_unit_test(a_reader_of_a_dead_torrent_is_told_after_its_idle_time),
