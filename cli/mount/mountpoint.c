@@ -224,8 +224,12 @@ static int check_empty(const char *dir)
 
 static int check_device(void)
 {
-    if (access("/dev/fuse", F_OK) == 0)
+    if (access("/dev/fuse", R_OK | W_OK) == 0)
         return 0;
+    if (errno == EACCES) {
+        say("/dev/fuse: not open to this user; as root: chmod 666 /dev/fuse, or run this as root");
+        return -1;
+    }
     say("/dev/fuse: %s; load the module as root (modprobe fuse), or start the container with "
         "--device /dev/fuse --cap-add SYS_ADMIN",
         strerror(errno));

@@ -125,6 +125,12 @@ static int check_words(struct options *o, char *why, size_t why_size)
                  "no SOURCE given; for example: gostream-mount film.torrent /mnt/film");
         return -1;
     }
+    for (size_t i = 0; i < o->sources.n; i++) {
+        if (*o->sources.items[i])
+            continue;
+        snprintf(why, why_size, "an empty SOURCE or MOUNTPOINT; is a variable of the shell unset?");
+        return -1;
+    }
     if (o->list)
         return 0;
     if (o->sources.n == 1) {

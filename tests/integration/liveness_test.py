@@ -160,6 +160,19 @@ def killed_then_started_again(work):
 
 
 @case
+def killed_while_the_kernel_remembers_the_folder(work):
+    """Then stat() of the dead mount succeeds, and it must be known as dead all the same."""
+    mount = mount_dead(work)
+    os.stat(mount.point)
+    mount.child.kill()
+    mount.wait()
+    os.stat(mount.point)  # succeeds, as this test needs it
+    again = mount_dead(work)
+    equal(os.listdir(again.point), ["dead.mkv"], "files")
+    again.end()
+
+
+@case
 def a_live_mount_of_another_tool_is_an_error(work):
     mount = mount_dead(work)
     source = os.path.join(work, "source.torrent")
