@@ -216,9 +216,9 @@ int decode(node &of, lt::span<char const> bytes, ltc_error *err)
         return refuse(err, -EBADMSG, "it has too many values");
     if (ec == lt::bdecode_errors::unexpected_eof || at >= bytes.size())
         return refuse(err, -EBADMSG, "it is cut short");
-    char text[80];
+    char text[128];
     std::snprintf(text, sizeof text, "it is not a torrent (byte %d: %s)", at,
-                  ec.message().substr(0, 40).c_str());
+                  ec.message().substr(0, 80).c_str());
     return refuse(err, -EBADMSG, text);
 }
 

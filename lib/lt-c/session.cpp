@@ -44,6 +44,10 @@ int rate(std::uint64_t bps) noexcept
 void network_settings(lt::settings_pack &p, ltc_settings const &s)
 {
     p.set_str(P::listen_interfaces, s.listen);
+    /* A busy port is said, not silently replaced by another one: who names a
+     * port has opened that one in a firewall. */
+    p.set_int(P::max_retry_port_bind, 0);
+    p.set_bool(P::listen_system_port_fallback, false);
     p.set_str(P::user_agent, s.user_agent);
     p.set_str(P::peer_fingerprint, s.peer_id_prefix);
     p.set_bool(P::enable_dht, s.dht);
@@ -62,8 +66,6 @@ void network_settings(lt::settings_pack &p, ltc_settings const &s)
     p.set_int(P::max_peerlist_size, 1000);
     p.set_int(P::download_rate_limit, rate(s.download_bps));
     p.set_int(P::stop_tracker_timeout, 1);
-    p.set_int(P::max_retry_port_bind,
-              0); /* a port that is taken is told, not replaced by another */
     p.set_int(P::max_metadata_size, int(LTC_MAX_METADATA));
 }
 

@@ -189,6 +189,19 @@ def fuse_options_reach_the_mount(work):
 
 
 @case
+def a_busy_port_is_said(work):
+    """And not replaced by another one in silence."""
+    one = torrent()
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        listen = f"127.0.0.1:{busy.getsockname()[1]}"
+        mount = Mount(work, [source_of(one, work, "torrent")], peers=[seed(one, work).peer],
+                      listen=("--listen", listen))
+        mount.wait_line(rf"cannot listen.*{listen}")
+        mount.verify(one)
+        mount.end()
+
+
+@case
 def progress_says_where_and_how_many(work):
     mount = Mount(work, [source_of(torrent(), work, "torrent")])
     mount.wait_line(rf"^mounted 1 files? at {mount.point}$")
