@@ -61,6 +61,19 @@ install_packages() {
     fi
 }
 
+# fusermount3 unmounts for ordinary users by what /etc/mtab says. Every Debian that
+# was booted has it; a bare one in a container may not.
+install_mtab() {
+    [ ! -e /etc/mtab ] || return 0
+    local link=(ln -s ../proc/self/mounts /etc/mtab)
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || die "fusermount3 needs /etc/mtab; as root, type: ${link[*]}"
+        link=(sudo "${link[@]}")
+    fi
+    say "linking /etc/mtab to /proc/self/mounts, for fusermount3"
+    "${link[@]}"
+}
+
 # fuse_problem: what is wrong with /dev/fuse and what to change; nothing if it is usable.
 fuse_problem() {
     if [ ! -e /dev/fuse ]; then
