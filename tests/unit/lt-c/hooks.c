@@ -181,6 +181,9 @@ static bool on_peer_new(void *torrent, ltc_peer *peer, const struct ltc_peer_add
         t->peers[i] = (struct rig_peer){.torrent = t, .peer = peer, .choked = true};
         *user = &t->peers[i];
         taken = true;
+        if (!t->dialled_ns)
+            t->dialled_ns = ltc_now_ns(t->rig->session);
+        pthread_cond_broadcast(&t->rig->changed);
     }
     pthread_mutex_unlock(&t->rig->lock);
     return taken;

@@ -67,6 +67,7 @@ struct rig_torrent {
     bool *whole;    /* every block is stored, not checked yet */
     bool *verified, *drop;
     struct rig_peer peers[RIG_PEERS];
+    int64_t dialled_ns; /* when its first connection began */
     unsigned joined, left, news, readies, stops, removed, wrong;
     bool refuse_peers, refuse_ready, wants; /* set by the test */
     /* drop pieces at the moment that their last block comes: */

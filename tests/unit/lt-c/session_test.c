@@ -236,6 +236,37 @@ static void a_peer_that_is_refused_never_joins(void **state)
     rig_end(&s->rig);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_dialled(void *torrent)
+{
+    return ((struct rig_torrent *)torrent)->dialled_ns != 0;
+}
+
+/* Not by libtorrent's tick, which comes twice a second: that is what adding paused
+ * and then resuming is for. Ten milliseconds are promised, this is 20 times that. */
+static void peers_that_are_given_are_dialled_at_once(void **state)
+{
+    struct scene *s = *state;
+    int64_t took[9];
+    rig_start(&s->rig, SLOTS);
+    for (unsigned i = 0; i < 9; i++) {
+        struct rig_torrent t = {0};
+        int64_t begin = ltc_now_ns(s->rig.session);
+        add(s, &t);
+        assert_true(rig_wait(&s->rig, is_dialled, &t, 20));
+        took[i] = t.dialled_ns - begin;
+        rig_leave(&t);
+    }
+    rig_end(&s->rig);
+    qsort(took, 9, sizeof *took, by_size);
+    assert_in_range(took[4], 0, 200000000);
+}
+
 static void two_seeders_on_one_address_work(void **state)
 {
     struct scene *s = *state;
@@ -306,6 +337,7 @@ int main(void)
         cmocka_unit_test(the_same_torrent_is_not_added_twice),
         cmocka_unit_test(the_port_is_told),
         cmocka_unit_test(a_peer_that_is_refused_never_joins),
+        cmocka_unit_test(peers_that_are_given_are_dialled_at_once),
         cmocka_unit_test(two_seeders_on_one_address_work),
         cmocka_unit_test(wrong_bytes_reach_the_caller_and_the_rest_is_right),
         cmocka_unit_test(a_seeder_can_stall),
