@@ -413,6 +413,17 @@ static int check_ready(gos_torrent *t)
     return known ? 0 : gos__error(GOS_EAGAIN, "the metadata of the torrent is not known yet");
 }
 
+static int check_index(gos_torrent *t, size_t index)
+{
+    int rc = check_ready(t);
+    if (rc < 0)
+        return rc;
+    if (index >= t->n_files)
+        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu",
+                          t->n_files, index);
+    return 0;
+}
+
 static void hex(char *out, const uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -450,12 +461,9 @@ int gos_torrent_get_file(gos_torrent *t, size_t index, struct gos_file_info *out
 {
     if (!t || !out)
         return gos__error(GOS_EINVAL, "no torrent, or no place for the file's description");
-    int rc = check_ready(t);
+    int rc = check_index(t, index);
     if (rc < 0)
         return rc;
-    if (index >= t->n_files)
-        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu",
-                          t->n_files, index);
     const struct gos__file *f = &t->files[index];
     struct gos_file_info i = {
         .struct_size = sizeof i, .path = f->path, .size = f->size, .flags = f->flags};
@@ -466,12 +474,9 @@ int gos_torrent_open_file(gos_torrent *t, size_t index, gos_source **out)
 {
     if (!t || !out)
         return gos__error(GOS_EINVAL, "no torrent, or no place for the source");
-    int rc = check_ready(t);
+    int rc = check_index(t, index);
     if (rc < 0)
         return rc;
-    if (index >= t->n_files)
-        return gos__error(GOS_ENOENT, "the torrent has %zu files, there is no number %zu",
-                          t->n_files, index);
     return gos__torrent_source_open(t, &t->files[index], out);
 }
 
