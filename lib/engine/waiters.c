@@ -322,6 +322,7 @@ int gos__waiters_start(struct gos__torrent_source *f, struct gos_read *r)
     gos__list_init(&w->link);
     gos__list_init(&w->ready_link);
     r->n_slices = 0;
+    r->lib.ptr[0] = NULL; /* cancel looks here; a read may be used again */
     gos__lock(&s->lock);
     int rc = begin_locked(s, f, w);
     gos__unlock(&s->lock);
