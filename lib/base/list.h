@@ -33,6 +33,12 @@ static inline void gos__list_append(struct gos__list *l, struct gos__list *item)
     l->prev = item;
 }
 
+/* Put `item` at the front. */
+static inline void gos__list_prepend(struct gos__list *l, struct gos__list *item)
+{
+    gos__list_append(l->next, item);
+}
+
 /* Take `item` out; it is an empty ring then, so that this may be done twice. */
 static inline void gos__list_remove(struct gos__list *item)
 {

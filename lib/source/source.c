@@ -144,12 +144,18 @@ int gos_source_new(gos_source **out, const struct gos_source_ops *ops, void *sel
     if (!s->ops.name)
         s->ops.name = "(no name)";
     s->self = self;
+    s->made_with = ops;
     atomic_init(&s->refs, 1);
     *out = s;
     return 0;
 fail:
     gos__free(s);
     return rc;
+}
+
+void *gos__source_self(gos_source *s, const struct gos_source_ops *ops)
+{
+    return s && s->made_with == ops ? s->self : NULL;
 }
 
 gos_source *gos_source_ref(gos_source *s)

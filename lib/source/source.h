@@ -16,7 +16,8 @@
 
 struct gos_source {
     /* immutable after new */
-    struct gos_source_ops ops; /* a copy, zero where the maker's header knew less */
+    struct gos_source_ops ops;              /* a copy, zero where the maker's header knew less */
+    const struct gos_source_ops *made_with; /* tells sources of one maker; not looked into */
     void *self;
     gos__mutex lock;
     /* guarded by lock */
@@ -24,6 +25,9 @@ struct gos_source {
     /* any thread, atomic */
     atomic_uint refs;
 };
+
+/* What its maker gave for `self`, if it was made with the table `ops`; else NULL. */
+void *gos__source_self(gos_source *s, const struct gos_source_ops *ops);
 
 /* Hand a checked read to the `start` of its source. As gos_source_start(). */
 int gos__source_begin(gos_source *s, struct gos_read *r);

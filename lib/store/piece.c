@@ -58,3 +58,13 @@ void gos__piece_reset(struct gos__piece *p)
     p->verified = false;
     p->unjudged = false;
 }
+
+uint64_t gos__piece_fetched(const struct gos__piece *p)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < p->n_blocks; i++) {
+        if (p->stored[i] == GOS__BLOCK_STORED)
+            bytes += gos__piece_block_len(p, i);
+    }
+    return bytes;
+}

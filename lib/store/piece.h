@@ -42,6 +42,7 @@ struct gos__piece {
 
     /* network thread only */
     uint64_t plan;  /* number of the last plan that wanted it */
+    uint64_t kept;  /* ... and of the last one that would rather keep it */
     bool scheduled; /* known to the scheduler */
 
     uint8_t *stored;   /* per block: its bytes are there */
@@ -58,6 +59,9 @@ void gos__piece_unpin(struct gos__piece *p);
 bool gos__piece_begin(struct gos__piece *p, struct gos__arena *a);
 /* Forget all blocks but padding, as if it had just begun. */
 void gos__piece_reset(struct gos__piece *p);
+
+/* Bytes that came over the line: of stored blocks, without padding. */
+uint64_t gos__piece_fetched(const struct gos__piece *p);
 
 static inline uint32_t gos__piece_block_len(const struct gos__piece *p, uint32_t block)
 {
