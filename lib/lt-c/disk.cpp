@@ -73,6 +73,9 @@ public:
     {
         ltc_torrent *t = listener(storage);
         std::int64_t slot = LTC_DROPPED;
+        session_.pulse.wake(); /* at its end libtorrent no longer calls submit_jobs() */
+        if (t && !t->stopped && t->picks.withhold(number(r.piece), handler))
+            return false;
         if (t && r.start % int(LTC_BLOCK) == 0)
             slot = session_.hooks->block(t->user, number(r.piece),
                                          static_cast<std::uint32_t>(r.start) / LTC_BLOCK, buf,
@@ -80,8 +83,6 @@ public:
         if (slot < 0 || slot > UINT32_MAX ||
             !session_.answers.withhold(static_cast<std::uint32_t>(slot), t, handler))
             session_.answers.drop(std::move(handler));
-        /* At its end libtorrent no longer calls submit_jobs(). */
-        session_.pulse.wake();
         /* "True" would stop the peer until its writes are done: with withheld
          * writes, for ever. */
         return false;

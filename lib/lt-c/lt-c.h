@@ -110,6 +110,14 @@ struct ltc_settings {
     uint32_t max_peers;
     uint64_t download_bps; /* 0: no limit */
     bool dht, lsd, pex;
+    bool libtorrent_picks; /* see ltc_torrent_want() */
+};
+
+/* What can be changed while a session runs. */
+struct ltc_limits {
+    uint64_t download_bps; /* 0: no limit */
+    uint32_t max_peers;
+    bool dht, lsd;
 };
 
 struct ltc_peer_addr {
@@ -160,8 +168,10 @@ struct ltc_hooks {
     void (*peer_choked)(void *torrent, void *peer);
     void (*peer_unchoked)(void *torrent, void *peer);
     void (*peer_rejected)(void *torrent, void *peer, uint32_t piece, uint32_t block);
-    /* What it has changed: ask ltc_peer_has() again. */
-    void (*peer_have)(void *torrent, void *peer);
+    /* It has `piece` now, or, if that is -1, anything may have changed: ask
+     * ltc_peer_has() again. Told once for each piece, so a flood of them costs the
+     * caller what it does here; -1 is told no more than once a second after a few. */
+    void (*peer_have)(void *torrent, void *peer, int64_t piece);
     /* A whole PIECE message came; libtorrent has not decided on it yet. */
     void (*received)(void *torrent, void *peer, uint32_t piece, uint32_t block, uint32_t len);
 };
@@ -180,9 +190,12 @@ void ltc_session_free(ltc_session *s);
 
 int64_t ltc_now_ns(ltc_session *s); /* CLOCK_MONOTONIC; the fake's own clock. [any] */
 void ltc_wake(ltc_session *s); /* hooks->work soon; never fails, cheap when already due. [any] */
-int ltc_set_download_limit(ltc_session *s, uint64_t bytes_per_second); /* [pump] */
-int ltc_set_outgoing_utp(ltc_session *s, bool on);                     /* [pump] */
-uint16_t ltc_listen_port(ltc_session *s); /* 0: not listening (yet). [any] */
+
+/* Change settings while it runs; no connection is dropped, but those above a
+ * lowered `max_peers`. [pump] */
+int ltc_set_limits(ltc_session *s, const struct ltc_limits *l);
+int ltc_set_outgoing_utp(ltc_session *s, bool on); /* [pump] */
+uint16_t ltc_listen_port(ltc_session *s);          /* 0: not listening (yet). [any] */
 
 /* ---- events ---- */
 
@@ -232,6 +245,13 @@ int ltc_torrent_add_peer(ltc_torrent *t, const struct sockaddr_storage *sa); /* 
 int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info);
 
 /* ---- the network thread's own: [net] ---- */
+
+/* The way without a scheduler, in a session whose libtorrent picks: it shall ask for
+ * these pieces, in the order of their numbers, but the first `awaited` before the
+ * others, and for nothing else. Pieces that are kept whole may stay in the list. A
+ * torrent wants nothing until this is called. Cheap when nothing has changed. Does
+ * nothing in a session whose libtorrent does not pick. */
+void ltc_torrent_want(ltc_torrent *t, const uint32_t *pieces, size_t n, size_t awaited);
 
 void ltc_write_done(
     ltc_session *s,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * One connection. Network thread only. */
+#include <algorithm>
 #include <utility>
 
 #include <libtorrent/bdecode.hpp>
@@ -11,6 +12,7 @@
 #include "lt-c/convert.hpp"
 #include "lt-c/info.hpp"
 #include "lt-c/session.hpp"
+#include "lt-c/socket.hpp"
 #include "lt-c/swarm.hpp"
 
 namespace lt = libtorrent;
@@ -22,6 +24,18 @@ constexpr std::uint8_t msg_interested = 2;
 constexpr std::uint8_t msg_request = 6;
 constexpr std::uint8_t msg_cancel = 8;
 constexpr std::size_t request_size = 17;
+
+constexpr std::uint8_t max_sets = 4;
+
+/* Bytes that a peer lets us keep for it: two answers with hashes, and as much again. */
+constexpr int max_waiting = 1 << 20;
+
+/* At 0, 1, 3, 7, 15 and 31 ms, if nothing comes and nothing else goes. */
+constexpr std::uint8_t max_nudges = 6;
+constexpr std::int64_t first_nudge_ns = 1000000;
+
+/* A seed drops who asks for nothing for 60 s. */
+constexpr std::int64_t silence_ns = std::int64_t(40) * 1000000000;
 
 void big_endian(char *to, std::uint32_t v) noexcept
 {
@@ -86,8 +100,11 @@ void ltc_peer::sweep() noexcept
         wanted = false;
         interested();
     }
-    if (torrent->may_ask && std::exchange(news, false))
-        torrent->session.hooks->peer_have(torrent->user, user);
+    if (torrent->may_ask && news && patience > 0) {
+        news = false;
+        --patience;
+        torrent->session.hooks->peer_have(torrent->user, user, -1);
+    }
 }
 
 /* Messages may be sent when libtorrent has sent what must come first: that is
@@ -101,8 +118,22 @@ bool ltc_peer::hears() noexcept
     return joined;
 }
 
+/* A seeder on libtorrent writes the 13 bytes of a PIECE header alone, and its kernel
+ * keeps the block back until they are acknowledged (Nagle); ours would wait 40 ms for
+ * data to send along. So each answer of a peer that was idle came 40 ms late. */
+void ltc_peer::know_socket() noexcept
+{
+    if (over_utp())
+        return;
+    ltc::quietly([&] { fd = ltc::find_socket(connection.local_endpoint(), connection.remote()); });
+    if (fd >= 0)
+        ltc::send_at_once(fd);
+}
+
 void ltc_peer::join(std::uint32_t max_requests) noexcept
 {
+    if (!joined)
+        know_socket();
     joined = true;
     news = true;
     torrent->session.hooks->peer_joined(torrent->user, user, fast, max_requests);
@@ -116,6 +147,8 @@ bool ltc_peer::has(std::uint32_t piece) const noexcept
         return false;
     if (piece >= ltc_info_get(torrent->info)->n_pieces)
         return false;
+    if (arriving == std::int64_t(piece))
+        return true;
     return connection.has_piece(lt::piece_index_t(static_cast<int>(piece)));
 }
 
@@ -156,6 +189,55 @@ void ltc_peer::put(std::uint8_t id, std::uint32_t piece, std::uint32_t block,
     big_endian(m + 9, block * LTC_BLOCK);
     big_endian(m + 13, len);
     used = static_cast<std::uint16_t>(used + request_size);
+    if (id == msg_request)
+        ++outstanding;
+    else if (outstanding > 0)
+        --outstanding;
+}
+
+/* A block came. Who sent it has more for us, but its system may hold the end of that
+ * back until all before it is acknowledged (Nagle), and ours waits 40 ms for data that
+ * an acknowledgement could go along with. Requests are such data. When there is
+ * nothing more to ask for, which is just when a reader waits for the end of a piece, a
+ * keep-alive of four bytes takes it along: now, and a few times more, as what came
+ * may have been the header of a block alone. */
+std::int64_t ltc_peer::nudge(std::int64_t now) noexcept
+{
+    if (!heard || !accepted || gone() || outstanding == 0 || nudges == max_nudges) {
+        heard = false;
+        return INT64_MAX;
+    }
+    if (now < nudge_at)
+        return nudge_at;
+    nudge_at = now + (first_nudge_ns << nudges++);
+    if (fd >= 0) { /* no need to send anything */
+        ltc::acknowledge_at_once(fd);
+        return nudge_at;
+    }
+    char const keep_alive[4] = {0, 0, 0, 0};
+    ltc::quietly([&] { connection.send_buffer(keep_alive, sizeof keep_alive); });
+    return nudge_at;
+}
+
+void ltc_peer::forget() noexcept
+{
+    auto &all = torrent->session.heard;
+    all.erase(std::remove(all.begin(), all.end(), this), all.end());
+}
+
+/* The caller's scheduler sees to that itself. The answer is a block that libtorrent
+ * holds already, and so throws away. */
+void ltc_peer::stay_known() noexcept
+{
+    std::uint32_t const anchor = torrent->picks.anchor();
+    std::int64_t const now = ltc_now_ns(&torrent->session);
+    if (!unchoked || !has(anchor) || now - asked_at < silence_ns)
+        return;
+    ltc_info_view const &v = *ltc_info_get(torrent->info);
+    std::uint64_t const left = v.total_size - std::uint64_t(anchor) * v.piece_length;
+    put(msg_request, anchor, 0, left < LTC_BLOCK ? std::uint32_t(left) : LTC_BLOCK);
+    flush();
+    asked_at = now;
 }
 
 void ltc_peer::flush() noexcept
@@ -163,7 +245,11 @@ void ltc_peer::flush() noexcept
     int const n = std::exchange(used, std::uint16_t(0));
     if (n == 0 || !accepted || gone())
         return;
+    heard = false; /* the acknowledgement goes along */
     ltc::quietly([&] { connection.send_buffer(buffer.data(), n); });
+    /* Behind the sending, which makes the kernel wait with the next ones. */
+    if (fd >= 0)
+        ltc::acknowledge_at_once(fd);
 }
 
 void ltc_peer::on_disconnect(lt::error_code const &)
@@ -192,6 +278,8 @@ bool ltc_peer::on_extension_handshake(lt::bdecode_node const &h)
 
 bool ltc_peer::on_choke()
 {
+    unchoked = false;
+    outstanding = 0;
     if (hears()) {
         torrent->session.hooks->peer_choked(torrent->user, user);
         torrent->session.pulse.wake();
@@ -201,6 +289,8 @@ bool ltc_peer::on_choke()
 
 bool ltc_peer::on_unchoke()
 {
+    unchoked = true;
+    asked_at = ltc_now_ns(&torrent->session);
     if (hears()) {
         torrent->session.hooks->peer_unchoked(torrent->user, user);
         torrent->session.pulse.wake();
@@ -209,18 +299,44 @@ bool ltc_peer::on_unchoke()
 }
 
 /* libtorrent calls plugins before it takes the message itself, so the caller
- * is told in the next beat, when ltc_peer_has() knows. */
+ * is told in the next beat, when ltc_peer_has() knows. Who changes it without an
+ * end is heard once a second. */
 bool ltc_peer::has_changed() noexcept
 {
     if (hears()) {
         news = true;
-        torrent->session.sweep_soon();
+        if (patience > 0)
+            torrent->session.sweep_soon();
     }
     return false;
 }
 
-bool ltc_peer::on_have(lt::piece_index_t)
+/* One piece is told at once, in constant time and without a sweep: a peer may send
+ * a hundred thousand of these. Until libtorrent has taken it, has() answers for it.
+ * What comes before the metadata, or again, is not told. */
+bool ltc_peer::on_have(lt::piece_index_t piece)
 {
+    if (!hears() || !torrent->may_ask || news || gone())
+        return false;
+    if (static_cast<int>(piece) < 0 || number(piece) >= ltc_info_get(torrent->info)->n_pieces ||
+        connection.has_piece(piece))
+        return false;
+    arriving = number(piece);
+    torrent->session.hooks->peer_have(torrent->user, user, arriving);
+    arriving = -1;
+    torrent->session.pulse.wake();
+    return false;
+}
+
+/* It comes once, behind the handshake. libtorrent takes it as often as it comes, and
+ * walks over all pieces each time. */
+bool ltc_peer::whole_set() noexcept
+{
+    if (sets == max_sets) {
+        doom();
+        return true;
+    }
+    ++sets;
     return has_changed();
 }
 
@@ -231,27 +347,46 @@ bool ltc_peer::on_dont_have(lt::piece_index_t)
 
 bool ltc_peer::on_bitfield(lt::bitfield const &)
 {
-    return has_changed();
+    return whole_set();
 }
 
 bool ltc_peer::on_have_all()
 {
-    return has_changed();
+    return whole_set();
 }
 
 bool ltc_peer::on_have_none()
 {
-    return has_changed();
+    return whole_set();
 }
 
+/* Nobody is asked who chokes us. libtorrent would put each on a list without an end,
+ * also the same one again. */
 bool ltc_peer::on_allowed_fast(lt::piece_index_t)
 {
-    return has_changed();
+    (void)hears();
+    return true;
+}
+
+void ltc_peer::note_heard() noexcept
+{
+    if (outstanding > 0)
+        --outstanding;
+    nudges = 0;
+    nudge_at = 0;
+    if (std::exchange(heard, accepted) || !accepted)
+        return;
+    auto &all = torrent->session.heard;
+    ltc::quietly([&] {
+        if (std::find(all.begin(), all.end(), this) == all.end())
+            all.push_back(this);
+    });
 }
 
 /* Never true: libtorrent would leave an entry in its queue for each such block. */
 bool ltc_peer::on_piece(lt::peer_request const &r, lt::span<char const>)
 {
+    note_heard();
     if (hears() && torrent->is_ready && r.start % int(LTC_BLOCK) == 0 && r.length >= 0)
         torrent->session.hooks->received(torrent->user, user, number(r.piece),
                                          static_cast<std::uint32_t>(r.start) / LTC_BLOCK,
@@ -277,15 +412,46 @@ void ltc_peer::sent_not_interested()
     }
 }
 
-void ltc_peer::tick()
+/* A request for hashes of 49 bytes is answered by up to 256 KiB. Who asks on and on
+ * and takes no answer would fill our memory. */
+bool ltc_peer::takes_answers() const noexcept
 {
-    (void)hears();
+    int waiting = 0;
+    ltc::quietly([&] {
+        lt::peer_info info;
+        if (!gone())
+            connection.get_peer_info(info);
+        waiting = info.send_buffer_size;
+    });
+    return waiting <= max_waiting;
 }
 
-/* libtorrent's picker idles: what it would ask for is not put on the wire. */
+void ltc_peer::tick()
+{
+    if (accepted && !takes_answers()) {
+        doom();
+        return;
+    }
+    if (!hears())
+        return;
+    if (patience == 0) {
+        patience = 1;
+        if (news)
+            torrent->session.sweep_soon();
+    }
+    if (torrent->picks.on())
+        stay_known();
+}
+
+/* Where libtorrent's picker idles, what it would ask for is not put on the wire. */
 bool ltc_peer::write_request(lt::peer_request const &)
 {
-    return true;
+    if (!torrent->picks.on())
+        return true;
+    asked_at = ltc_now_ns(&torrent->session);
+    heard = false;
+    ++outstanding;
+    return false;
 }
 
 extern "C" {

@@ -4,6 +4,7 @@
  * callbacks left to do, the caller's own work, and then the answers. */
 #include "lt-c/session.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <sys/eventfd.h>
@@ -40,6 +41,20 @@ int rate(std::uint64_t bps) noexcept
     return bps > INT32_MAX ? INT32_MAX : static_cast<int>(bps);
 }
 
+int count(std::uint32_t n) noexcept
+{
+    return n > INT32_MAX ? INT32_MAX : static_cast<int>(n);
+}
+
+/* Those that can be changed while it runs. */
+void limit_settings(lt::settings_pack &p, ltc_limits const &l)
+{
+    p.set_int(P::download_rate_limit, rate(l.download_bps));
+    p.set_int(P::connections_limit, count(l.max_peers));
+    p.set_bool(P::enable_dht, l.dht);
+    p.set_bool(P::enable_lsd, l.lsd);
+}
+
 /* Who we are and whom we may meet. */
 void network_settings(lt::settings_pack &p, ltc_settings const &s)
 {
@@ -50,8 +65,7 @@ void network_settings(lt::settings_pack &p, ltc_settings const &s)
     p.set_bool(P::listen_system_port_fallback, false);
     p.set_str(P::user_agent, s.user_agent);
     p.set_str(P::peer_fingerprint, s.peer_id_prefix);
-    p.set_bool(P::enable_dht, s.dht);
-    p.set_bool(P::enable_lsd, s.lsd);
+    limit_settings(p, {s.download_bps, s.max_peers, s.dht, s.lsd});
     p.set_bool(P::enable_upnp, false);
     p.set_bool(P::enable_natpmp, false);
     /* A seeder that speaks TCP only would be tried by uTP first, for seconds. */
@@ -62,9 +76,7 @@ void network_settings(lt::settings_pack &p, ltc_settings const &s)
     p.set_int(P::allowed_enc_level, P::pe_both);
     p.set_bool(P::prefer_rc4, false);
     p.set_bool(P::allow_multiple_connections_per_ip, true);
-    p.set_int(P::connections_limit, static_cast<int>(s.max_peers));
     p.set_int(P::max_peerlist_size, 1000);
-    p.set_int(P::download_rate_limit, rate(s.download_bps));
     p.set_int(P::stop_tracker_timeout, 1);
     p.set_int(P::max_metadata_size, int(LTC_MAX_METADATA));
 }
@@ -76,6 +88,7 @@ void download_settings(lt::settings_pack &p)
     p.set_int(P::torrent_connect_boost, 60);
     p.set_bool(P::smooth_connects, false);
     p.set_int(P::min_reconnect_time, 1);
+    p.set_int(P::max_failcount, 6); /* with a second more each time: given up after 21 s */
     p.set_int(P::inactivity_timeout, 3600);
     p.set_int(P::peer_connect_timeout, 5);
     p.set_int(P::handshake_timeout, 5);
@@ -91,12 +104,17 @@ void download_settings(lt::settings_pack &p)
     p.set_int(P::predictive_piece_announce, 0);
     /* Withheld writes count as queued, up to the whole of the caller's memory. */
     p.set_int(P::max_queued_disk_bytes, 1 << 30);
-    p.set_int(P::max_peer_recv_buffer_size, 2 << 20);
+    /* Room for the largest message, of 8192 hashes. It does not bound what is read at
+     * once: that is what the system holds, and at most what was asked for. The buffers
+     * of sockets stay the system's: a fixed size is capped at 208 KiB by Linux as it
+     * comes, 5 MB/s over 40 ms, and lies outside of our memory anyway. */
+    p.set_int(P::max_peer_recv_buffer_size, 288 << 10);
+    p.set_int(P::send_buffer_watermark, 64 << 10); /* nothing is uploaded */
     p.set_int(P::aio_threads, 1);
     p.set_int(P::hashing_threads, 1);
     auto const mask = lt::alert_category::error | lt::alert_category::status;
     p.set_int(P::alert_mask, int(static_cast<std::uint32_t>(mask)));
-    p.set_int(P::alert_queue_size, 10000);
+    p.set_int(P::alert_queue_size, 2000);
 }
 
 /* By default peers on the local network are in a class of their own, without
@@ -117,7 +135,7 @@ void limit_everyone(lt::session &s)
 
 ltc_session::ltc_session(ltc_settings const &settings, ltc_hooks const *h, void *u)
     : hooks(h), user(u), event_fd(make_event_fd()), pex(settings.pex),
-      pulse(&ltc_session::beat_of, this), answers(settings.slots)
+      picks(settings.libtorrent_picks), pulse(&ltc_session::beat_of, this), answers(settings.slots)
 {
 }
 
@@ -141,6 +159,7 @@ void ltc_session::start(ltc_settings const &settings)
     network_settings(params.settings, settings);
     download_settings(params.settings);
     params.extensions.clear(); /* each torrent brings its own */
+    params.extensions.push_back(std::make_shared<ltc::judge>(verdict));
     params.disk_io_constructor = [this](lt::io_context &ios, lt::settings_interface const &,
                                         lt::counters &) { return ltc::make_disk(*this, ios); };
     session = std::make_unique<lt::session>(std::move(params));
@@ -177,9 +196,35 @@ void ltc_session::beat() noexcept
     if (sweep_due.exchange(false, std::memory_order_acq_rel))
         sweep();
     pulse.at(hooks->work(user));
+    if (picks)
+        pick();
+    nudge();
     answers.flush();
     if (answers.due())
         pulse.wake();
+}
+
+void ltc_session::nudge() noexcept
+{
+    if (heard.empty())
+        return;
+    std::int64_t const now = ltc_now_ns(this);
+    std::int64_t again = INT64_MAX;
+    for (std::size_t i = heard.size(); i-- > 0;) {
+        std::int64_t const next = heard[i]->nudge(now);
+        again = std::min(again, next);
+        if (next == INT64_MAX) {
+            heard[i] = heard.back();
+            heard.pop_back();
+        }
+    }
+    pulse.at(again);
+}
+
+void ltc_session::pick() noexcept
+{
+    for (ltc_torrent *t = torrents; t; t = t->next)
+        t->picks.apply(t->own_handle, answers);
 }
 
 void ltc_session::sweep() noexcept
@@ -251,11 +296,11 @@ void ltc_wake(ltc_session *s)
     s->pulse.wake();
 }
 
-int ltc_set_download_limit(ltc_session *s, uint64_t bytes_per_second)
+int ltc_set_limits(ltc_session *s, ltc_limits const *l)
 {
     return ltc::guard(nullptr, [&] {
         lt::settings_pack p;
-        p.set_int(P::download_rate_limit, rate(bytes_per_second));
+        limit_settings(p, *l);
         s->session->apply_settings(std::move(p));
         return 0;
     });

@@ -23,6 +23,7 @@
 #include "lt-c/lt-c.h"
 #include "lt-c/pulse.hpp"
 #include "lt-c/swarm.hpp"
+#include "lt-c/verdict.hpp"
 
 struct ltc_session {
     ltc_session(ltc_settings const &settings, ltc_hooks const *h, void *u);
@@ -47,6 +48,7 @@ struct ltc_session {
     void *const user;
     int const event_fd;
     bool const pex;
+    bool const picks; /* libtorrent's picker asks */
     std::unique_ptr<libtorrent::session> session;
 
     /* any thread */
@@ -59,6 +61,8 @@ struct ltc_session {
     /* network thread; with it ended, the thread that frees */
     ltc::answers answers;
     ltc_torrent *torrents = nullptr;
+    std::vector<ltc_peer *> heard; /* who sent blocks and may need a nudge */
+    ltc::metadata_verdict verdict = ltc::metadata_verdict::none;
 
     /* pump */
     std::optional<libtorrent::session_proxy> proxy;
@@ -70,6 +74,8 @@ struct ltc_session {
 private:
     static void beat_of(void *self) noexcept;
     void sweep() noexcept;
+    void pick() noexcept;
+    void nudge() noexcept;
     bool tell_alert(libtorrent::alert const *a, ltc_event &e);
     void *user_of(libtorrent::torrent_handle const &h) const noexcept;
 

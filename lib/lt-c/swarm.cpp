@@ -19,6 +19,12 @@ ltc_torrent::~ltc_torrent()
     ltc_info_unref(info);
 }
 
+void ltc_torrent::let_pick(std::uint32_t anchor) noexcept
+{
+    ltc_info_view const &v = *ltc_info_get(info);
+    ltc::quietly([&] { picks.begin(v.n_pieces, anchor, v.piece_length / LTC_BLOCK); });
+}
+
 void ltc_torrent::metadata_ready() noexcept
 {
     if (detached || is_ready)
@@ -42,6 +48,8 @@ void ltc_torrent::metadata_ready() noexcept
     is_ready = true;
     std::int64_t const anchor = session.hooks->ready(user, info);
     if (anchor >= 0 && anchor < std::int64_t(ltc_info_get(info)->n_pieces)) {
+        if (session.picks)
+            let_pick(std::uint32_t(anchor));
         ltc::quietly(
             [&] { own_handle.piece_priority(lt::piece_index_t(int(anchor)), lt::low_priority); });
         resume_due = !from_peers; /* a magnet runs already */
@@ -57,12 +65,15 @@ void ltc_torrent::stop() noexcept
         stopped = true;
         session.hooks->stop(user);
     }
+    stopped = true;
+    picks.release(session.answers);
     /* What the hook did not give back would keep libtorrent waiting for ever. */
     session.answers.forget(this);
 }
 
 void ltc_torrent::drop_peer(ltc_peer *p) noexcept
 {
+    p->forget();
     for (auto &each : peers) {
         if (each.get() == p) {
             /* Destroyed when the array is whole again. */
@@ -104,6 +115,7 @@ void ltc_torrent::detach() noexcept
     while (!peers.empty()) {
         auto const p = std::move(peers.back());
         peers.pop_back();
+        p->forget();
         p->leave();
     }
     session.answers.forget(this);

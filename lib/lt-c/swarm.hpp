@@ -23,6 +23,7 @@
 #include <libtorrent/torrent_handle.hpp>
 
 #include "lt-c/lt-c.h"
+#include "lt-c/picks.hpp"
 
 struct ltc_peer final : libtorrent::peer_plugin {
     ltc_peer(libtorrent::peer_connection_handle c, std::shared_ptr<ltc_torrent> t)
@@ -36,10 +37,14 @@ struct ltc_peer final : libtorrent::peer_plugin {
     bool gone() const noexcept;
     bool has(std::uint32_t piece) const noexcept;
     bool over_utp() const noexcept;
+    bool takes_answers() const noexcept;
     void interested() noexcept;
     void put(std::uint8_t id, std::uint32_t piece, std::uint32_t block, std::uint32_t len) noexcept;
     void flush() noexcept;
-    void doom() noexcept; /* disconnect it in the next beat */
+    void doom() noexcept;                          /* disconnect it in the next beat */
+    std::int64_t nudge(std::int64_t now) noexcept; /* when again, or INT64_MAX */
+    void forget() noexcept;                        /* nobody shall nudge it: it goes */
+    void stay_known() noexcept;                    /* libtorrent picks: a request now and then */
 
     /* libtorrent's side */
     void on_disconnect(libtorrent::error_code const &) override;
@@ -62,20 +67,33 @@ struct ltc_peer final : libtorrent::peer_plugin {
 private:
     bool hears() noexcept; /* joins it when it is time; true: hooks may be called */
     void join(std::uint32_t max_requests) noexcept;
+    void know_socket() noexcept;
+    void note_heard() noexcept;
     bool has_changed() noexcept;
+    bool whole_set() noexcept;
 
     libtorrent::peer_connection_handle connection;
     std::shared_ptr<ltc_torrent> const torrent;
     void *user = nullptr;
+    int fd = -1;           /* its socket, libtorrent's; -1: not known */
     bool accepted = false; /* peer_new said yes and peer_left was not called */
     bool shaken = false;   /* its half of the handshake came */
     bool joined = false;
     bool fast = false;
     bool doomed = false;
-    bool news = false;   /* what it has changed; told in the next beat */
-    bool wanted = false; /* we said that we are interested */
-    bool repeat = false; /* libtorrent said the contrary since */
+    bool unchoked = false;
+    bool news = false;          /* what it has changed; told in the next beat */
+    std::uint8_t sets = 0;      /* how often it said what it has altogether */
+    std::uint8_t patience = 16; /* how often that may be told before the next tick */
+    std::int64_t arriving = -1; /* a HAVE that is told, and not taken by libtorrent yet */
+    bool wanted = false;        /* we said that we are interested */
+    bool repeat = false;        /* libtorrent said the contrary since */
     std::uint16_t used = 0;
+    std::uint32_t outstanding = 0; /* requests that were not answered, about */
+    bool heard = false;      /* a block came and nothing was sent since; it is in session.heard */
+    std::uint8_t nudges = 0; /* since then */
+    std::int64_t nudge_at = 0;
+    std::int64_t asked_at = 0; /* when it was last sent a request, or unchoked us */
     std::array<char, 17 * 256> buffer;
 };
 
@@ -86,7 +104,8 @@ struct ltc_torrent : std::enable_shared_from_this<ltc_torrent> {
     ~ltc_torrent();
 
     void metadata_ready() noexcept; /* files are checked: hooks->ready */
-    void stop() noexcept;           /* hooks->stop, and all answers of it are due */
+    void let_pick(std::uint32_t anchor) noexcept;
+    void stop() noexcept; /* hooks->stop, and all answers of it are due */
     void sweep() noexcept;
     void detach() noexcept;
     void drop_peer(ltc_peer *p) noexcept;
@@ -100,6 +119,7 @@ struct ltc_torrent : std::enable_shared_from_this<ltc_torrent> {
 
     libtorrent::torrent_handle own_handle; /* the network thread's */
     std::vector<std::shared_ptr<ltc_peer>> peers;
+    ltc::picks picks; /* what libtorrent shall ask for, in a session in which it picks */
     std::uint32_t withheld = 0;
     bool detached = false;
     bool is_ready = false; /* hooks->ready was called */

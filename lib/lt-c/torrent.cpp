@@ -9,12 +9,12 @@
 #include <libtorrent/add_torrent_params.hpp>
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/error_code.hpp>
-#include <libtorrent/extensions/ut_metadata.hpp>
 #include <libtorrent/extensions/ut_pex.hpp>
 #include <libtorrent/peer_info.hpp>
 #include <libtorrent/torrent_flags.hpp>
 
 #include "lt-c/convert.hpp"
+#include "lt-c/exchange.hpp"
 #include "lt-c/info.hpp"
 #include "lt-c/session.hpp"
 
@@ -44,14 +44,17 @@ void name_it(lt::add_torrent_params &p, ltc_add const &add)
 }
 
 lt::add_torrent_params params_of(ltc_add const &add, std::shared_ptr<ltc_torrent> const &t,
-                                 bool pex)
+                                 ltc_session const &s)
 {
+    bool const pex = s.pex;
     namespace f = lt::torrent_flags;
     lt::add_torrent_params p;
     name_it(p, add);
     /* Paused: peers that are given are dialled by resume() at once, but by
      * libtorrent's tick only if it was added running. */
     p.flags = f::paused | f::default_dont_download | f::duplicate_is_error;
+    if (s.picks)
+        p.flags |= f::sequential_download;
     if (!pex)
         p.flags |= f::disable_pex;
     p.save_path = "/nonexistent"; /* never used: see disk.cpp */
@@ -60,7 +63,11 @@ lt::add_torrent_params params_of(ltc_add const &add, std::shared_ptr<ltc_torrent
         if (ltc::to_endpoint(peer, add.peers[i]))
             p.peers.push_back(peer);
     }
-    p.extensions.push_back(&lt::create_ut_metadata_plugin);
+    p.extensions.push_back([t](lt::torrent_handle const &h, lt::client_data_t) {
+        bool const known = t->info != nullptr;
+        auto x = std::make_shared<ltc::metadata_exchange>(h, t->session.verdict, known);
+        return std::shared_ptr<lt::torrent_plugin>(std::move(x));
+    });
     if (pex)
         p.extensions.push_back(&lt::create_ut_pex_plugin);
     p.extensions.push_back([t](lt::torrent_handle const &h, lt::client_data_t) {
@@ -84,7 +91,7 @@ int add_torrent(ltc_session *s, ltc_torrent **out, ltc_add const &add, void *use
     s->known.reserve(s->known.size() + 1);
     lt::error_code ec;
     try {
-        t->handle = s->session->add_torrent(params_of(add, t, s->pex), ec);
+        t->handle = s->session->add_torrent(params_of(add, t, *s), ec);
     } catch (...) {
         t->stillborn.store(true);
         t->leaving.store(true);
@@ -133,9 +140,16 @@ int ltc_torrent_add_peer(ltc_torrent *t, sockaddr_storage const *sa)
         lt::tcp::endpoint peer;
         if (!ltc::to_endpoint(peer, *sa))
             return -EINVAL;
-        t->handle.connect_peer(peer);
+        /* As if a tracker had named it: only then is it forgiven its failures. */
+        t->handle.connect_peer(peer, lt::peer_info::tracker);
         return 0;
     });
+}
+
+void ltc_torrent_want(ltc_torrent *t, uint32_t const *pieces, size_t n, size_t awaited)
+{
+    t->picks.want(pieces, n, awaited);
+    t->session.pulse.wake(); /* done at the end of this beat, or of the next one */
 }
 
 int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info)

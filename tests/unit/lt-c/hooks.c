@@ -70,6 +70,7 @@ static int64_t on_ready(void *torrent, ltc_info *info)
     t->whole = calloc(v->n_pieces, sizeof *t->whole);
     t->verified = calloc(v->n_pieces, sizeof *t->verified);
     t->drop = calloc(v->n_pieces, sizeof *t->drop);
+    t->used = calloc(v->n_pieces, sizeof *t->used);
     mark_pads(t);
     bool refuse = t->refuse_ready;
     pthread_cond_broadcast(&t->rig->changed);
@@ -129,6 +130,8 @@ static int64_t on_block(void *torrent, uint32_t piece, uint32_t block, const voi
     r->blocks_in++;
     bool wanted = n < t->n_blocks && len == block_len(t, n) && t->wants && t->block[n] != STORED &&
                   !r->withheld[t->first_slot + n];
+    if (t->rig->picks && (piece < t->want || piece >= t->want + t->want_n))
+        wanted = false;
     bool last = wanted && is_last(t, piece, n);
     if (last && (t->drop_at_last || (t->spite && rand_r(&t->spite) % 8 == 0))) {
         drop_at_last(t, piece);
@@ -274,12 +277,17 @@ static void on_received(void *torrent, void *peer, uint32_t piece, uint32_t bloc
     answered(torrent, peer, piece, block);
 }
 
-static void on_have(void *torrent, void *peer)
+static void on_have(void *torrent, void *peer, int64_t piece)
 {
     struct rig_torrent *t = torrent;
-    (void)peer;
+    struct rig_peer *p = peer;
     pthread_mutex_lock(&t->rig->lock);
-    t->news++;
+    if (piece < 0) {
+        t->news++;
+    } else {
+        assert_true(ltc_peer_has(p->peer, (uint32_t)piece));
+        t->haves++;
+    }
     pthread_mutex_unlock(&t->rig->lock);
 }
 
@@ -311,6 +319,44 @@ static void check_pieces(struct rig_torrent *t)
     }
 }
 
+static bool is_kept(const struct rig_torrent *t, uint32_t piece)
+{
+    for (uint32_t b = 0; b < blocks_of(t, piece); b++) {
+        if (t->block[piece * t->per_piece + b] == STORED)
+            return true;
+    }
+    return false;
+}
+
+/* Room for the window: those that were wanted longest ago go. */
+static void make_room(struct rig_torrent *t, uint32_t n_pieces)
+{
+    uint32_t kept = 0;
+    for (uint32_t p = 0; p < n_pieces; p++)
+        kept += is_kept(t, p) && t->used[p] != t->n_wanted;
+    for (; kept > 0 && kept + t->want_n > t->budget; kept--) {
+        uint32_t oldest = n_pieces;
+        for (uint32_t p = 0; p < n_pieces; p++) {
+            if (t->used[p] != t->n_wanted && is_kept(t, p) &&
+                (oldest == n_pieces || t->used[p] < t->used[oldest]))
+                oldest = p;
+        }
+        forget_piece(t, oldest);
+    }
+}
+
+static void tell_wants(struct rig_torrent *t)
+{
+    uint32_t pieces[64], n = 0, n_pieces = ltc_info_get(t->info)->n_pieces;
+    t->n_wanted++;
+    for (uint32_t p = t->want; p < t->want + t->want_n && p < n_pieces && n < 64; p++) {
+        pieces[n++] = p;
+        t->used[p] = t->n_wanted;
+    }
+    ltc_torrent_want(t->torrent, pieces, n, 1);
+    make_room(t, n_pieces);
+}
+
 static void ask(struct rig_torrent *t, struct rig_peer *p)
 {
     for (uint32_t n = 0; n < t->n_blocks && p->asked < DEPTH; n++) {
@@ -335,7 +381,9 @@ static int64_t on_work(void *user)
         if (!t || !t->block || t->removed)
             continue;
         check_pieces(t);
-        for (int k = 0; t->wants && k < RIG_PEERS; k++) {
+        if (r->picks && t->wants)
+            tell_wants(t);
+        for (int k = 0; t->wants && !r->picks && k < RIG_PEERS; k++) {
             struct rig_peer *p = &t->peers[k];
             if (p->peer && p->joined && !p->choked)
                 ask(t, p);

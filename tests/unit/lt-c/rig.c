@@ -55,9 +55,10 @@ void rig_be_pump_no_more(struct rig *r)
     pthread_mutex_unlock(&r->lock);
 }
 
-void rig_start(struct rig *r, uint32_t slots)
+static void start(struct rig *r, uint32_t slots, bool picks)
 {
     memset(r, 0, sizeof *r);
+    r->picks = picks;
     pthread_mutex_init(&r->pumping, NULL);
     pthread_mutex_init(&r->lock, NULL);
     pthread_condattr_t attr;
@@ -75,11 +76,31 @@ void rig_start(struct rig *r, uint32_t slots)
         .slots = slots,
         .max_peers = 50,
         .pex = true,
+        .libtorrent_picks = picks,
     };
     struct ltc_error err;
     if (ltc_session_new(&r->session, &settings, &rig_hooks, r, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(pthread_create(&r->pump, NULL, pump, r), 0);
+}
+
+void rig_start(struct rig *r, uint32_t slots)
+{
+    start(r, slots, false);
+}
+
+void rig_start_picking(struct rig *r, uint32_t slots)
+{
+    start(r, slots, true);
+}
+
+void rig_want(struct rig_torrent *t, uint32_t first, uint32_t n)
+{
+    pthread_mutex_lock(&t->rig->lock);
+    t->want = first;
+    t->want_n = n;
+    pthread_mutex_unlock(&t->rig->lock);
+    ltc_wake(t->rig->session);
 }
 
 void rig_end(struct rig *r)
@@ -101,6 +122,7 @@ int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
 {
     bool refuse_peers = t->refuse_peers, refuse_ready = t->refuse_ready;
     bool drop_at_last = t->drop_at_last;
+    uint32_t budget = t->budget;
     memset(t, 0, sizeof *t);
     t->rig = r;
     t->expected = expected;
@@ -109,6 +131,7 @@ int rig_add(struct rig *r, struct rig_torrent *t, const struct ltc_add *add,
     t->refuse_peers = refuse_peers;
     t->refuse_ready = refuse_ready;
     t->drop_at_last = drop_at_last;
+    t->budget = budget;
     if (add->info)
         t->info = ltc_info_ref(add->info);
     struct ltc_error err;
@@ -163,6 +186,7 @@ void rig_leave(struct rig_torrent *t)
     free(t->whole);
     free(t->verified);
     free(t->drop);
+    free(t->used);
 }
 
 void rig_drop(struct rig_torrent *t, uint32_t piece)

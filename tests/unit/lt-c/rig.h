@@ -68,11 +68,15 @@ struct rig_torrent {
     bool *verified, *drop;
     struct rig_peer peers[RIG_PEERS];
     int64_t dialled_ns; /* when its first connection began */
-    unsigned joined, left, news, readies, stops, removed, wrong;
+    unsigned joined, left, news, haves, readies, stops, removed, wrong;
     bool refuse_peers, refuse_ready, wants; /* set by the test */
     /* drop pieces at the moment that their last block comes: */
     unsigned spite;    /* some, a seed */
     bool drop_at_last; /* all, and do not ask again; set before the add */
+    /* where libtorrent picks: */
+    uint32_t budget;          /* pieces that are kept at most; set before the add */
+    uint32_t want, want_n;    /* the window */
+    uint64_t *used, n_wanted; /* when each piece was wanted last */
 };
 
 struct rig {
@@ -88,6 +92,7 @@ struct rig {
     uint64_t last_drops, last_drops_over; /* pieces dropped at their last block; answered */
     unsigned works;
     /* the pump thread; who holds `pumping` is the pump */
+    bool picks; /* libtorrent does: see rig_start_picking() */
     pthread_t pump;
     pthread_mutex_t pumping;
     unsigned breaks; /* guarded by lock: who wants to be the pump meanwhile */
@@ -97,6 +102,9 @@ struct rig {
 };
 
 void rig_start(struct rig *r, uint32_t slots);
+/* Nothing is asked, but the window is told. */
+void rig_start_picking(struct rig *r, uint32_t slots);
+void rig_want(struct rig_torrent *t, uint32_t first, uint32_t n);
 void rig_end(struct rig *r);
 /* Around a function of lt-c that belongs to the pump. */
 void rig_be_pump(struct rig *r);

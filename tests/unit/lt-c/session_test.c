@@ -185,6 +185,7 @@ static void a_session_ends_while_writes_are_withheld(void **state)
         free(t.whole);
         free(t.verified);
         free(t.drop);
+        free(t.used);
     }
 }
 
