@@ -37,6 +37,7 @@ static void session_free(ltc_session *s)
             fake_lt__peer_free(t->peers[p]);
         fake_lt__pieces_free(t);
         free(t->peers);
+        free(t->wanted);
         ltc_info_unref(t->info);
         ltc_info_unref(t->promised);
         free(t);
@@ -86,6 +87,10 @@ int ltc_session_new(ltc_session **out, const struct ltc_settings *settings,
     s->max_peers = settings->max_peers ? settings->max_peers : UINT32_MAX;
     s->slots = fake_lt__alloc(s->n_slots, sizeof *s->slots);
     s->stats.download_limit = settings->download_bps;
+    s->stats.max_peers = s->max_peers;
+    s->stats.dht = settings->dht;
+    s->stats.lsd = settings->lsd;
+    s->picks = settings->libtorrent_picks;
     s->work_at = INT64_MAX;
     s->target = FAKE_LT_START_NS;
     s->calls_end = &s->calls;
@@ -132,31 +137,49 @@ void ltc_session_free(ltc_session *s)
     session_free(s);
 }
 
-struct setting {
-    uint64_t value;
-};
-
-static void set_limit(ltc_session *s, void *arg)
+/* The newest go first, those above the new number only. */
+static void leave_above(ltc_session *s)
 {
-    s->stats.download_limit = ((struct setting *)arg)->value;
+    uint64_t staying = 0;
+    for (ltc_peer *c = s->connections; c; c = c->next)
+        staying += !c->left && !c->leaving;
+    for (ltc_peer *c = s->connections; c && staying > s->max_peers; c = c->next) {
+        if (c->left || c->leaving)
+            continue;
+        fake_lt__peer_leave(c);
+        staying--;
+    }
+}
+
+static void set_limits(ltc_session *s, void *arg)
+{
+    const struct ltc_limits *l = arg;
+    s->stats.download_limit = l->download_bps;
+    s->max_peers = l->max_peers ? l->max_peers : UINT32_MAX;
+    s->stats.max_peers = s->max_peers;
+    s->limit_busy = 0; /* what waited for the old limit is let through */
+    s->stats.dht = l->dht;
+    s->stats.lsd = l->lsd;
+    leave_above(s);
 }
 
 static void set_utp(ltc_session *s, void *arg)
 {
-    s->stats.outgoing_utp = ((struct setting *)arg)->value != 0;
+    s->stats.outgoing_utp = *(const bool *)arg;
 }
 
-int ltc_set_download_limit(ltc_session *s, uint64_t bytes_per_second)
+int ltc_set_limits(ltc_session *s, const struct ltc_limits *l)
 {
     fake_lt__pump_only(s, __func__);
-    fake_lt__call(s, set_limit, &(struct setting){bytes_per_second});
+    struct ltc_limits copy = *l;
+    fake_lt__call(s, set_limits, &copy);
     return 0;
 }
 
 int ltc_set_outgoing_utp(ltc_session *s, bool on)
 {
     fake_lt__pump_only(s, __func__);
-    fake_lt__call(s, set_utp, &(struct setting){on});
+    fake_lt__call(s, set_utp, &on);
     return 0;
 }
 

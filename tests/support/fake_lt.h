@@ -49,7 +49,7 @@
  *   fast=1             fast extension
  *   have=all           or none, or 0-5,9
  *   gains_ms=-1        one more piece each
- *   have_spam_ms=-1    peer_have without news each
+ *   have_spam_ms=-1    peer_have of everything without news each
  *   unchoke_ms=0       after we said that we are interested; -1 never
  *   choke_every_ms=-1  chokes so long after each unchoke
  *   choke_for_ms=100   and for so long
@@ -161,8 +161,8 @@ struct fake_lt_stats {
     uint64_t hashes;           /* asked by libtorrent, each answered at once */
     uint64_t withheld, aborts; /* now; given back */
     uint64_t works;
-    uint64_t download_limit;
-    bool outgoing_utp;
+    uint64_t download_limit, max_peers;
+    bool outgoing_utp, dht, lsd;
 };
 void fake_lt_get_stats(ltc_session *s, struct fake_lt_stats *out);
 

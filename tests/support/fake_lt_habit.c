@@ -37,11 +37,15 @@ static void spam(ltc_session *s, const struct fake_task *task)
 
 static void send_unasked(ltc_session *s, const struct fake_task *task)
 {
-    (void)s;
     ltc_peer *c = task->object;
     struct fake_peer *p = c->who;
     if (c->leaving)
         return;
+    /* What the download limit keeps waiting fills its system's buffers, and it has to wait. */
+    if (s->limit_busy > ltc_now_ns(s) + SECOND) {
+        again(c, p->attrs.unasked, send_unasked);
+        return;
+    }
     uint64_t dice = fake_lt__mix(p->sent + ((uint64_t)p->index << 32));
     const ltc_info *i = c->torrent->info;
     uint32_t piece = p->n_pieces ? (uint32_t)(dice % p->n_pieces) : 0;

@@ -113,6 +113,8 @@ struct ltc_torrent {
     struct fake_piece *pieces;
     struct fake_peer **peers;
     size_t n_peers, peers_room;
+    uint32_t *wanted; /* ltc_torrent_want() */
+    size_t n_wanted, n_awaited, wanted_room;
 };
 
 struct fake_message {
@@ -170,10 +172,12 @@ struct ltc_session {
     /* immutable */
     enum fake_lt_mode mode;
     bool break_order; /* write aborts before hash answers */
+    bool picks;       /* ltc_torrent_want() says what is asked */
     struct ltc_hooks hooks;
     void *user;
-    uint32_t n_slots, max_peers;
+    uint32_t n_slots;
     /* the network thread's */
+    uint32_t max_peers;
     struct fake_task *heap;
     size_t n_heap, heap_room;
     uint64_t seq;
@@ -258,6 +262,9 @@ void fake_lt__peer_left_now(ltc_peer *c);
 void fake_lt__peer_knows(struct fake_peer *p); /* the torrent's size is known: sets of pieces */
 void fake_lt__torrent_is_ready(
     ltc_torrent *t); /* libtorrent tells peers that it wants the anchor */
+
+/* fake_lt_picker.c */
+void fake_lt__pick(ltc_session *s); /* when anything was done */
 
 /* fake_lt_habit.c */
 void fake_lt__serve_begin(ltc_peer *c); /* after the handshake */

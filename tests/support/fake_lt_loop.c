@@ -86,6 +86,7 @@ static void work(ltc_session *s, int64_t now)
     int64_t next = s->hooks.work(s->user);
     fake_lt__post_completions(s);
     check_flushed(s);
+    fake_lt__pick(s);
     if (next > now)
         s->works_in_a_row = 0;
     else if (++s->works_in_a_row == TOO_MANY_WORKS)
@@ -106,6 +107,8 @@ static bool one_round(ltc_session *s)
         s->works_in_a_row = 0;
         n++;
     }
+    if (n > 0)
+        fake_lt__pick(s);
     /* Cleared before work looks at anything, so that a later wake is not lost. */
     bool woken = atomic_exchange_explicit(&s->wake, false, memory_order_acq_rel);
     if (woken || s->burst || s->work_at <= now) {

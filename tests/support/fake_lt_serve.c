@@ -134,7 +134,7 @@ static void have_came(ltc_session *s, const struct fake_task *task)
     ltc_torrent *t = c->torrent;
     if (!t->ready || t->stopped)
         return; /* told when the metadata is there */
-    s->hooks.peer_have(t->user, c->user);
+    s->hooks.peer_have(t->user, c->user, task->b ? (int64_t)task->a : -1);
     if (t->anchor >= 0 && t->anchor < c->who->n_pieces && c->who->have[t->anchor])
         fake_lt__say_interested(c);
 }

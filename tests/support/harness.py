@@ -10,6 +10,7 @@ raising `Skip`; a file in which nothing ran ends with status 77.
     GOS_BUILD_DIR  where the programs under test are (required)
     GOS_TEST_HOST  set: stay in the caller's namespaces
     GOS_TEST_PATIENCE  a factor for all deadlines
+    GOS_TEST_LONG  set: what takes minutes runs too, and the rest for longer
 Arguments are parts of case names: only those cases run.
 """
 
@@ -231,6 +232,16 @@ def sanitized():
 def patience():
     """What deadlines are multiplied by: GOS_TEST_PATIENCE, or more for sanitizers."""
     return float(os.environ.get("GOS_TEST_PATIENCE", "4" if sanitized() else "1"))
+
+
+def long():
+    """Whether there is time for what takes minutes."""
+    return bool(os.environ.get("GOS_TEST_LONG"))
+
+
+def need_long():
+    if not long():
+        raise Skip("takes minutes; GOS_TEST_LONG is not set")
 
 
 def _run_case(name, function, arguments, timeout):

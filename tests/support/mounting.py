@@ -45,14 +45,14 @@ class Mount:
     """A running mount. `lines` are what it has said on stderr."""
 
     def __init__(self, work, sources, *options, peers=(), user=None, wait=True, listen=LOOPBACK,
-                 verbose=True, timeout=30):
+                 quiet=QUIET, verbose=True, timeout=30):
         need_fuse()
         self.point = os.path.join(work, "mnt")
         if not is_mounted(self.point):
             os.makedirs(self.point, exist_ok=True)
             if user is not None:
                 os.chown(self.point, user, user)
-        argv = [built(TOOL), *QUIET, *listen, *options]
+        argv = [built(TOOL), *quiet, *listen, *options]
         argv += ["-v"] if verbose else []
         for peer in peers:
             argv += ["--peer", peer]

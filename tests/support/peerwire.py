@@ -11,7 +11,8 @@ import socket
 import struct
 
 GREETING = b"\x13BitTorrent protocol"
-UNCHOKE, INTERESTED, HAVE, BITFIELD, REQUEST, PIECE, EXTENDED = 1, 2, 4, 5, 6, 7, 20
+CHOKE, UNCHOKE, INTERESTED, HAVE, BITFIELD, REQUEST, PIECE, CANCEL = 0, 1, 2, 4, 5, 6, 7, 8
+REJECT, EXTENDED = 16, 20
 BLOCK = 16 * 1024
 # Each probe comes from an address of its own: Transmission keeps one connection
 # per address, and would mistake whoever connects next for the probe.
@@ -38,8 +39,8 @@ class Wire:
         out, self.pending = self.pending[:n], self.pending[n:]
         return out
 
-    def greet(self, info_hash, extensions=False):
-        reserved = bytes([0, 0, 0, 0, 0, 0x10 if extensions else 0, 0, 0])
+    def greet(self, info_hash, extensions=False, fast=False):
+        reserved = bytes([0, 0, 0, 0, 0, 0x10 if extensions else 0, 0, 4 if fast else 0])
         self.sock.sendall(GREETING + reserved + info_hash + b"-TS0100-" + os.urandom(12))
 
     def read_greeting(self):

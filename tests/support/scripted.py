@@ -18,13 +18,16 @@ METADATA_PART = 16 * 1024
 
 
 class ScriptedPeer:
-    """A seeder. `lies`: pieces answered with wrong bytes; `silent`: requests are
+    """A seeder, and what hostile.py makes worse ones of. `lies`: pieces answered with wrong bytes; `silent`: requests are
     read and never answered; `metadata`: what it says the info dictionary is.
     Counts what it was asked for."""
+
+    fast = False  # says that it speaks the fast extension
 
     def __init__(self, torrent, lies=(), silent=False, metadata=None, host="127.0.0.1"):
         self.torrent = torrent
         self.metadata = torrent.info_bytes if metadata is None else metadata
+        self.metadata_size = len(self.metadata)  # what it says
         self.stream = torrent.stream()
         self.lies = frozenset(lies)
         self.silent = silent
@@ -53,18 +56,26 @@ class ScriptedPeer:
                 if wire.read_greeting() != self.torrent.info_hash:
                     return
                 self._count("greetings")
-                wire.greet(self.torrent.info_hash, extensions=True)
+                wire.greet(self.torrent.info_hash, extensions=True, fast=self.fast)
                 self._say_extensions(wire)
-                wire.send(BITFIELD, full_bitfield(self.torrent.n_pieces))
-                wire.send(UNCHOKE)
+                self._begin(wire)
                 while True:
                     kind, body = wire.receive()
                     if kind == REQUEST:
                         self._answer(wire, *struct.unpack(">III", body))
                     elif kind == EXTENDED:
                         self._extended(wire, body[0], body[1:])
+                    else:
+                        self._told(wire, kind, body)
         except (OSError, WireError):
             pass
+
+    def _begin(self, wire):
+        wire.send(BITFIELD, full_bitfield(self.torrent.n_pieces))
+        wire.send(UNCHOKE)
+
+    def _told(self, wire, kind, body):
+        """Any other message."""
 
     def _answer(self, wire, index, begin, length):
         self._count("requests")
@@ -78,7 +89,7 @@ class ScriptedPeer:
         wire.send(PIECE, struct.pack(">II", index, begin) + block)
 
     def _say_extensions(self, wire):
-        about = {"m": {"ut_metadata": 1}, "metadata_size": len(self.metadata)}
+        about = {"m": {"ut_metadata": 1}, "metadata_size": self.metadata_size}
         wire.send(EXTENDED, b"\0" + bencode.encode(about))
 
     def _extended(self, wire, kind, body):
@@ -87,11 +98,16 @@ class ScriptedPeer:
             wire.their_metadata = message.get(b"m", {}).get(b"ut_metadata", 0)
         elif kind == 1 and message.get(b"msg_type") == 0:
             self._count("metadata_requests")
-            part = message[b"piece"]
-            head = {"msg_type": 1, "piece": part, "total_size": len(self.metadata)}
-            at = part * METADATA_PART
-            wire.send(EXTENDED, bytes([wire.their_metadata]) + bencode.encode(head)
-                      + self.metadata[at:at + METADATA_PART])
+            answer = self._metadata_answer(message[b"piece"])
+            if answer:
+                head, data = answer
+                wire.send(EXTENDED, bytes([wire.their_metadata]) + bencode.encode(head) + data)
+
+    def _metadata_answer(self, part):
+        """The dictionary and the bytes behind it; None: silence."""
+        at = part * METADATA_PART
+        return ({"msg_type": 1, "piece": part, "total_size": len(self.metadata)},
+                self.metadata[at:at + METADATA_PART])
 
     def _count(self, what):
         with self.changed:

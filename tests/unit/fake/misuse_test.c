@@ -129,13 +129,12 @@ static void write_done_of_a_free_slot(void **state)
 static void ask_for_events(struct rig *r)
 {
     once(r);
-    ltc_set_download_limit(r->session, 1);
+    ltc_set_limits(r->session, &(struct ltc_limits){.max_peers = 1});
 }
 
 static void pump_functions_on_the_network_thread(void **state)
 {
-    try_in_work(*state, ask_for_events,
-                "ltc_set_download_limit() was called on the network thread");
+    try_in_work(*state, ask_for_events, "ltc_set_limits() was called on the network thread");
 }
 
 static ltc_peer *gone;

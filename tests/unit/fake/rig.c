@@ -122,8 +122,17 @@ static void work_on_piece(struct rig *r, uint32_t p)
         if (atomic_exchange(&r->verified[p], false))
             atomic_fetch_sub(&r->n_verified, 1);
     }
-    for (uint32_t b = 0; b < n_blocks(r, p) && !atomic_load(&r->verified[p]); b++)
+    for (uint32_t b = 0;
+         b < n_blocks(r, p) && !atomic_load(&r->verified[p]) && !r->libtorrent_picks; b++)
         ask(r, p, b);
+}
+
+static void want_all(struct rig *r)
+{
+    uint32_t wanted[RIG_PIECES], n = ltc_info_get(r->ready_info)->n_pieces;
+    for (uint32_t p = 0; p < n; p++)
+        wanted[p] = n - 1 - p;
+    ltc_torrent_want(r->torrent, wanted, n, r->awaited);
 }
 
 static int64_t work(void *user)
@@ -138,6 +147,8 @@ static int64_t work(void *user)
         return r->work_again;
     for (uint32_t p = 0; p < ltc_info_get(r->ready_info)->n_pieces; p++)
         work_on_piece(r, p);
+    if (r->libtorrent_picks)
+        want_all(r);
     for (uint32_t k = 0; k < atomic_load(&r->n_peers); k++)
         if (r->peers[k].lt)
             ltc_peer_flush(r->peers[k].lt);
@@ -290,10 +301,15 @@ static void peer_rejected(void *torrent, void *peer, uint32_t piece, uint32_t b)
     ltc_wake(r->session);
 }
 
-static void peer_have(void *torrent, void *peer)
+static void peer_have(void *torrent, void *peer, int64_t piece)
 {
     struct rig *r = torrent;
     struct rig_peer *p = peer;
+    atomic_fetch_add(piece < 0 ? &r->have_alls : &r->haves, 1);
+    if (piece >= 0) {
+        assert_true(ltc_peer_has(p->lt, (uint32_t)piece));
+        atomic_store(&r->last_have, (unsigned)piece);
+    }
     ltc_peer_interested(p->lt);
     ltc_wake(r->session);
 }
@@ -357,7 +373,8 @@ int rig_teardown(void **state)
 
 void rig_session(struct rig *r)
 {
-    struct ltc_settings settings = {.slots = RIG_SLOTS, .max_peers = RIG_PEERS};
+    struct ltc_settings settings = {
+        .slots = RIG_SLOTS, .max_peers = RIG_PEERS, .libtorrent_picks = r->libtorrent_picks};
     struct ltc_error err;
     /* Hooks may run before ltc_session_new() returns, but not those that use it. */
     assert_int_equal(ltc_session_new(&r->session, &settings, &hooks, r, &err), 0);

@@ -33,6 +33,8 @@ struct rig_peer {
 struct rig {
     /* set by the test before a torrent is added */
     uint32_t most_requests; /* at one peer */
+    bool libtorrent_picks;  /* ask nothing, want all pieces from the last to the first ... */
+    uint32_t awaited;       /* ... so many of them with readers */
     bool refuse_all, drop_all, wrong_slot, keep_slots, drop_at_last, refuse_ready, ban_liars;
     int64_t ask_again_ns; /* cancel what is not answered so long and ask another; 0: never */
     ltc_session *session;
@@ -54,6 +56,7 @@ struct rig {
     atomic_bool busy;                       /* work asks to be called at once */
     atomic_bool added, evict[RIG_PIECES], verified[RIG_PIECES];
     ltc_info *_Atomic info;
+    atomic_uint haves, have_alls, last_have;
     atomic_uint n_verified, n_bad, n_peers, readies, stops, removes, works;
 };
 

@@ -59,12 +59,83 @@ static void the_download_limit_holds(void **state)
 {
     struct rig *r = *state;
     rig_session(r);
-    assert_int_equal(ltc_set_download_limit(r->session, 500000), 0);
+    const struct ltc_limits l = {.download_bps = 500000, .max_peers = RIG_PEERS};
+    assert_int_equal(ltc_set_limits(r->session, &l), 0);
     rig_add(r, HEAD "peer n=3\n");
     fake_lt_advance(r->session, 1900 * RIG_MS);
     assert_false(rig_done(r));
     fake_lt_advance(r->session, 200 * RIG_MS);
     assert_true(rig_done(r));
+    rig_close(r);
+}
+
+static void a_lowered_number_of_peers_drops_those_above_it_only(void **state)
+{
+    struct rig *r = *state;
+    rig_open(r, HEAD "peer n=5\n");
+    rig_download(r, RIG_SECOND);
+    assert_int_equal(rig_stats(r).connections, 5);
+    struct ltc_limits l = {.max_peers = 3, .dht = true};
+    assert_int_equal(ltc_set_limits(r->session, &l), 0);
+    fake_lt_settle(r->session);
+    assert_int_equal(rig_stats(r).connections, 3);
+    assert_true(rig_stats(r).dht && !rig_stats(r).lsd);
+    l.max_peers = 4;
+    assert_int_equal(ltc_set_limits(r->session, &l), 0);
+    fake_lt_settle(r->session);
+    assert_int_equal(rig_stats(r).connections, 3);
+    rig_close(r);
+}
+
+static void libtorrent_asks_for_what_is_wanted_those_with_readers_first(void **state)
+{
+    struct rig *r = *state;
+    static struct fake_lt_log_entry log[FAKE_LT_LOG];
+    r->libtorrent_picks = true;
+    r->awaited = 2;
+    rig_open(r, HEAD "peer latency_ms=10 rate=10000000\n");
+    rig_download(r, 5 * RIG_SECOND);
+    uint32_t n = ltc_info_get(atomic_load(&r->info))->n_pieces, expected = n - 2, changes = 0;
+    size_t entries = fake_lt_log(r->session, log, FAKE_LT_LOG);
+    for (size_t k = 0; k < entries; k++) {
+        if (log[k].what != FAKE_LT_REQUEST || log[k].a == expected)
+            continue;
+        expected = expected == n - 1 ? 0 : expected + 1;
+        assert_int_equal(log[k].a, expected);
+        changes++;
+    }
+    assert_int_equal(changes, n - 1); /* n-2, n-1, 0, 1, ..., n-3 */
+    rig_close(r);
+}
+
+static void libtorrent_asks_again_for_what_was_dropped_given_back_or_refused(void **state)
+{
+    struct rig *r = *state;
+    r->libtorrent_picks = r->drop_at_last = true;
+    rig_open(r, HEAD "peer latency_ms=4 real_cap=5 choke_every_ms=20 choke_for_ms=10 "
+                     "corrupt=2 corrupt_times=6\npeer latency_ms=4 have=0-7\n");
+    rig_download(r, 20 * RIG_SECOND);
+    assert_true(atomic_load(&r->n_bad) > 0);
+    for (uint32_t k = 0; k < 20; k++) {
+        rig_evict(r, k % 16);
+        rig_download(r, 20 * RIG_SECOND);
+    }
+    assert_true(rig_stats(r).rejects > 0);
+    rig_close(r);
+}
+
+static void one_piece_is_told_by_its_number_and_all_by_minus_one(void **state)
+{
+    struct rig *r = *state;
+    rig_open(r, HEAD "peer have=0-2 gains_ms=10\n");
+    fake_lt_advance(r->session, RIG_MS);
+    assert_int_equal(atomic_load(&r->haves), 0);
+    assert_int_equal(atomic_load(&r->have_alls), 1);
+    fake_lt_advance(r->session, 10 * RIG_MS);
+    assert_int_equal(atomic_load(&r->haves), 1);
+    assert_int_equal(atomic_load(&r->last_have), 3);
+    rig_download(r, RIG_SECOND);
+    assert_int_equal(atomic_load(&r->have_alls), 1);
     rig_close(r);
 }
 
@@ -337,6 +408,10 @@ int main(void)
         T(an_evicted_piece_comes_again),
         T(time_follows_rate_and_latency),
         T(the_download_limit_holds),
+        T(a_lowered_number_of_peers_drops_those_above_it_only),
+        T(libtorrent_asks_for_what_is_wanted_those_with_readers_first),
+        T(libtorrent_asks_again_for_what_was_dropped_given_back_or_refused),
+        T(one_piece_is_told_by_its_number_and_all_by_minus_one),
         T(a_corrupt_piece_is_seen_and_its_sender_banned),
         T(a_silent_peer_is_passed_over),
         T(a_cancel_is_answered_by_a_reject),
