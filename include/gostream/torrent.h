@@ -47,12 +47,36 @@ struct gos_session_opts {
     gos_log_fn log;
     void *log_user;
     enum gos_log_level log_level; /* GOS_LOG_INFO */
+    uint32_t events;              /* GOS_EVENT_BIT() of each kind to be told; 0: none */
+    int64_t sleep_after_ns; /* a torrent whose metadata is on disk leaves the swarm when it was
+                             * not read for so long; 10 minutes; negative: never */
+    bool libtorrent_picks;  /* requests are chosen by libtorrent, not by our scheduler: slower to
+                             * seek; to compare, and where ours is suspected of a fault */
 };
 
 struct gos_add_opts {
     size_t struct_size;
     const char *const *peers; /* "HOST:PORT", IPv6 as "[::1]:6881"; addresses, no names */
     size_t n_peers;
+    bool asleep; /* gos_session_add_file() only: known, but not in the swarm before it is read */
+};
+
+/* What a reader is going to do. */
+enum gos_reader_kind {
+    GOS_READER_AUTO = 0, /* it shows: little ahead after a jump, more as it reads on */
+    GOS_READER_PLAY,     /* in sequence from wherever it begins: much ahead at once */
+    GOS_READER_PROBE,    /* here and there: nothing but what it asks for is fetched */
+    GOS_READER_PREFETCH, /* nobody waits for it: it comes after everybody else */
+};
+
+/* Zero in a field is the default. */
+struct gos_torrent_reader_opts {
+    size_t struct_size;
+    enum gos_reader_kind kind;
+    uint64_t ahead;   /* bytes to fetch ahead at most; 64 MiB, and what the budget allows */
+    int64_t ahead_ns; /* ... and at most what it reads in this time; 30 s */
+    uint64_t behind;  /* bytes kept behind it for seeks back; 8 MiB, and what the budget allows */
+    uint64_t rate;    /* bytes per second it will be read at, where that is known; else measured */
 };
 
 /* ---- what is known of a torrent ---- */
@@ -82,18 +106,37 @@ struct gos_torrent_info {
     char info_hash[65];  /* hexadecimal; of v1 where there is one, else of v2 */
 };
 
+/* What came over the line, in bytes of blocks, ever. Each byte received is in
+ * exactly one of the next six, but for blocks of pieces that are not complete yet. */
+struct gos_traffic {
+    uint64_t received;
+    uint64_t verified;  /* of pieces that matched their hash */
+    uint64_t failed;    /* of pieces that did not */
+    uint64_t late;      /* of pieces that nobody wanted any more when they came */
+    uint64_t redundant; /* that were there already: asked twice, or sent twice */
+    uint64_t refused;   /* from another peer than the one that had to be asked */
+    uint64_t kept_up;   /* asked for only to keep the peer */
+    uint64_t hedged;    /* asked a second time because the first was late (no matter which came) */
+    uint64_t rate;      /* bytes received per second, of late */
+};
+
 struct gos_torrent_stats {
     size_t struct_size;
     uint32_t peers;          /* connected */
     uint32_t peers_unchoked; /* of them, those that answer requests now */
     uint64_t received;       /* bytes of blocks that arrived, ever */
     uint64_t verified;       /* bytes of pieces that were verified, ever */
-    uint64_t dropped;        /* bytes that arrived and were not wanted any more */
+    uint64_t dropped;        /* bytes that came for nothing: late, redundant, refused, kept_up */
     uint64_t failed_pieces;  /* pieces that did not match their hash */
     uint64_t banned_peers;
     uint64_t evicted_pieces;
     uint64_t resident; /* bytes of the arena that this torrent holds now */
     uint32_t waiting_reads;
+    uint32_t peers_connecting;
+    uint32_t peers_stalled; /* unchoked, and silent for too long */
+    bool asleep;            /* not in the swarm */
+    struct gos_traffic traffic;
+    int64_t hash_ns; /* time spent on verifying, ever */
 };
 
 struct gos_session_stats {
@@ -104,7 +147,74 @@ struct gos_session_stats {
     uint64_t borrowed; /* bytes that readers hold as slices */
     uint64_t received; /* sum over torrents, removed ones included */
     uint32_t waiting_reads;
-    uint16_t listen_port; /* 0 until the socket is open */
+    uint16_t listen_port;       /* 0 until the socket is open */
+    struct gos_traffic traffic; /* sums over torrents, removed ones included */
+    int64_t hash_ns;
+    uint32_t torrents; /* known */
+    uint32_t awake;    /* of them, in the swarm */
+    uint32_t peers, peers_unchoked, peers_connecting, peers_stalled;
+};
+
+/* One reader: a source that gos_torrent_open_file() or _open_reader() made. */
+struct gos_torrent_reader_stats {
+    size_t struct_size;
+    uint64_t id; /* as in events */
+    enum gos_reader_kind kind;
+    uint64_t reads;           /* begun, ever */
+    uint64_t hits;            /* of them, those that were answered at once from memory */
+    uint64_t bytes;           /* given, ever */
+    uint64_t jumps;           /* reads that did not go on where one of the last had ended */
+    uint32_t waiting;         /* reads that wait now */
+    int64_t blocked_ns;       /* time in which at least one read waited, ever */
+    int64_t blocked_since_ns; /* CLOCK_MONOTONIC; 0: none waits */
+    int64_t longest_wait_ns;  /* of a read that has ended */
+    uint64_t position;        /* end of the last read */
+    uint64_t rate;            /* bytes per second it reads, of late; 0: not known */
+    uint64_t window;          /* bytes to be fetched from `position` on */
+    uint64_t ready;           /* of them, those that could be read now without waiting */
+};
+
+/* ---- events ---- */
+
+/* What happened, told in the order of time. A thread can wait for events, or a
+ * loop of its own can poll:
+ *
+ *     struct pollfd p = {.fd = gos_session_event_fd(s), .events = POLLIN};
+ *     while (poll(&p, 1, -1) > 0)
+ *         while (gos_session_next_event(s, &event, 0) > 0)
+ *             act_on(&event);
+ *
+ * What an event says may have changed when it is read; figures are of now. */
+enum gos_event_kind {
+    GOS_EVENT_METADATA = 1, /* of a torrent is known; told once */
+    GOS_EVENT_PIECE,        /* verified; `piece` */
+    GOS_EVENT_BAD_PIECE,    /* did not match its hash and is fetched again; `piece` */
+    GOS_EVENT_PEER_JOINED,  /* its handshake is done; `peer` */
+    GOS_EVENT_PEER_LEFT,    /* one that had joined; `peer` */
+    GOS_EVENT_PEER_BANNED,  /* it sent wrong data; `peer` */
+    GOS_EVENT_ERROR,        /* the torrent stopped: `code`, `text` */
+    GOS_EVENT_BLOCKED,      /* a reader waits for a second already: `reader`, `since_ns` */
+    GOS_EVENT_UNBLOCKED,    /* it does not any more: `reader`, `since_ns` as it was told */
+    GOS_EVENT_AWAKE,        /* a torrent that slept is in the swarm */
+    GOS_EVENT_ASLEEP,
+    GOS_EVENT_REMOVED,  /* nobody held it any more */
+    GOS_EVENT_LOST = 31 /* here `lost` events were not taken in time; needs not be asked for */
+};
+#define GOS_EVENT_BIT(kind) (UINT32_C(1) << (kind))
+#define GOS_EVENT_ALL (~UINT32_C(0))
+
+struct gos_event {
+    size_t struct_size;
+    enum gos_event_kind kind;
+    int64_t time_ns;  /* CLOCK_MONOTONIC */
+    uint64_t torrent; /* gos_torrent_id(); 0: of the session */
+    uint64_t reader;  /* gos_torrent_reader_stats.id */
+    int64_t since_ns; /* when its oldest read that waits began */
+    uint64_t lost;
+    uint32_t piece;
+    int code;       /* GOS_E... */
+    char peer[56];  /* "ADDRESS:PORT", IPv6 as "[::1]:6881" */
+    char text[200]; /* what went wrong, in words */
 };
 
 /* ---- session ---- */
@@ -133,13 +243,53 @@ GOS_API int gos_session_close(gos_session *s, int64_t timeout_ns);
  * Since: 0.1 */
 GOS_API int gos_session_get_stats(gos_session *s, struct gos_session_stats *out);
 
-/* Change the download limit of a running session; 0: none. No connection is
- * dropped.
+/* What can be changed while a session runs; no connection is dropped, but those
+ * above a lowered `max_peers`. Zero in a field is the default, as in the options. */
+struct gos_session_limits {
+    size_t struct_size;
+    uint64_t download_bps; /* 0: no limit */
+    uint32_t max_peers;    /* 0: 200 */
+    uint64_t ahead;        /* bytes ahead of any reader at most; 0: 64 MiB */
+    bool no_dht, no_lsd;
+};
+
+/* The limits in force, defaults filled in.
+ * Returns: 0; `out->struct_size` must be set by the caller.
+ * Errors: GOS_EINVAL.
+ * Threads: any.
+ * Since: 0.1 */
+GOS_API int gos_session_get_limits(gos_session *s, struct gos_session_limits *out);
+
+/* Change them: all of them take the values given. To change one, get them, change
+ * it, set them.
  * Returns: 0.
- * Errors: GOS_EINVAL, GOS_ENOMEM, GOS_ECANCELED (session closed).
+ * Errors: GOS_EINVAL, GOS_E2BIG (unknown fields), GOS_ENOMEM, GOS_ECANCELED
+ * (session closed).
  * Threads: any; not from callbacks.
  * Since: 0.1 */
-GOS_API int gos_session_set_download_limit(gos_session *s, uint64_t bytes_per_second);
+GOS_API int gos_session_set_limits(gos_session *s, const struct gos_session_limits *limits);
+
+/* Take the oldest event of the kinds that the session's options named, waiting
+ * `timeout_ns` at most (0: not at all, negative: for ever). Each event is given
+ * once, to one caller. Up to 1,024 are kept; what comes when the store is full is
+ * counted, and GOS_EVENT_LOST says, in its place, how many. A thread that waits
+ * when the session closes is woken; as with every function, none may be called
+ * when gos_session_close() has returned. `out->struct_size` must be set by the
+ * caller.
+ * Returns: 1 and `*out`; 0 if there was none in time.
+ * Errors: GOS_EINVAL, GOS_ECANCELED (session closing, and no event is left).
+ * Threads: any; not from callbacks when it may wait.
+ * Since: 0.1 */
+GOS_API int gos_session_next_event(gos_session *s, struct gos_event *out, int64_t timeout_ns);
+
+/* A descriptor that is readable while there are events, for poll(2). It stays
+ * the session's: do not read or close it, and stop polling before the session is
+ * closed.
+ * Returns: the descriptor.
+ * Errors: GOS_EINVAL.
+ * Threads: any.
+ * Since: 0.1 */
+GOS_API int gos_session_event_fd(gos_session *s);
 
 /* ---- torrents ---- */
 
@@ -163,6 +313,26 @@ GOS_API int gos_session_add_torrent(gos_session *s, gos_torrent **out, const voi
  * Since: 0.1 */
 GOS_API int gos_session_add_magnet(gos_session *s, gos_torrent **out, const char *uri,
                                    const struct gos_add_opts *opts);
+
+/* Add a torrent from a .torrent file on disk. The engine keeps the path: the
+ * torrent can leave the swarm when it is not read (`sleep_after_ns`) and comes
+ * back, from the file, with its next read. With `asleep` in `opts` it is not
+ * even added before that. A torrent that sleeps costs memory for the names and
+ * sizes of its files, no more. A read of it when the file is gone, or is
+ * another torrent's, gives GOS_EMETADATA.
+ * Returns: 0.
+ * Errors: as gos_session_add_torrent(), and -errno of reading the file.
+ * Threads: any; not from callbacks.
+ * Since: 0.1 */
+GOS_API int gos_session_add_file(gos_session *s, gos_torrent **out, const char *path,
+                                 const struct gos_add_opts *opts);
+
+/* A number that names the torrent in events; never used again in this process.
+ * Returns: the number; 0 for NULL.
+ * Errors: none.
+ * Threads: any.
+ * Since: 0.1 */
+GOS_API uint64_t gos_torrent_id(const gos_torrent *t);
 
 /* Wait until the metadata is known. What a peer sends that is not usable is
  * logged and left, and other peers are asked. Of `io` the deadline and the
@@ -204,6 +374,30 @@ GOS_API int gos_torrent_get_file(gos_torrent *t, size_t index, struct gos_file_i
  * Threads: any.
  * Since: 0.1 */
 GOS_API int gos_torrent_open_file(gos_torrent *t, size_t index, gos_source **out);
+
+/* The same, with a say in how it is going to be read. NULL for `opts`: as
+ * gos_torrent_open_file().
+ * Returns: 0.
+ * Errors: GOS_EAGAIN (no metadata yet), GOS_ENOENT, GOS_EINVAL, GOS_E2BIG
+ * (unknown options), GOS_ENOMEM.
+ * Threads: any.
+ * Since: 0.1 */
+GOS_API int gos_torrent_open_reader(gos_torrent *t, size_t index,
+                                    const struct gos_torrent_reader_opts *opts, gos_source **out);
+
+/* Change what a reader is going to do.
+ * Returns: 0.
+ * Errors: GOS_EINVAL (not a file of a torrent, or no such kind).
+ * Threads: any; never blocks.
+ * Since: 0.1 */
+GOS_API int gos_torrent_reader_set_kind(gos_source *reader, enum gos_reader_kind kind);
+
+/* Figures of one reader; `out->struct_size` must be set by the caller.
+ * Returns: 0.
+ * Errors: GOS_EINVAL (not a file of a torrent).
+ * Threads: any; never blocks for long.
+ * Since: 0.1 */
+GOS_API int gos_torrent_reader_get_stats(gos_source *reader, struct gos_torrent_reader_stats *out);
 
 /* Figures of now; `out->struct_size` must be set by the caller.
  * Returns: 0.

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses of peers as people write them. Pure; any thread. */
+ * Addresses of peers as people write them, and as we keep them. Pure; any thread. */
 #include "engine/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -69,4 +70,48 @@ int gos__address_parse(struct sockaddr_storage *out, const char *text)
     return gos__error(GOS_EINVAL,
                       "\"%s\" is no peer address: write 192.0.2.7:6881 or [2001:db8::7]:6881",
                       gos__error_escape(shown, sizeof shown, text, strlen(text)));
+}
+
+struct gos__endpoint gos__address_pack(const struct sockaddr_storage *sa)
+{
+    struct gos__endpoint e = {.known = 1};
+    if (sa->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+        memcpy(e.ip, &in6->sin6_addr, sizeof e.ip);
+        e.port = ntohs(in6->sin6_port);
+        e.is_v6 = 1;
+    } else if (sa->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+        memcpy(e.ip, &in->sin_addr, sizeof in->sin_addr);
+        e.port = ntohs(in->sin_port);
+    } else {
+        e.known = 0;
+    }
+    return e;
+}
+
+struct sockaddr_storage gos__address_unpack(const struct gos__endpoint *e)
+{
+    struct sockaddr_storage sa = {0};
+    if (e->known && e->is_v6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&sa;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(e->port);
+        memcpy(&in6->sin6_addr, e->ip, sizeof in6->sin6_addr);
+    } else if (e->known) {
+        struct sockaddr_in *in = (struct sockaddr_in *)&sa;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(e->port);
+        memcpy(&in->sin_addr, e->ip, sizeof in->sin_addr);
+    }
+    return sa;
+}
+
+void gos__address_text(char *out, size_t size, const struct gos__endpoint *e)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    if (size > 0)
+        out[0] = '\0';
+    if (e->known && inet_ntop(e->is_v6 ? AF_INET6 : AF_INET, e->ip, host, sizeof host))
+        snprintf(out, size, e->is_v6 ? "[%s]:%u" : "%s:%u", host, e->port);
 }

@@ -15,7 +15,9 @@
 #include "engine/scheduler.h"
 
 #define MAX_KNOWN 65536
-#define N_BUCKETS 4096           /* chains of 16 when full */
+#define FIRST_BUCKETS 16         /* doubled as it fills, up to: */
+#define MAX_BUCKETS 4096         /* chains of 16 when full */
+#define MAX_AT_REST 256          /* guilty ones that are remembered while nobody is met */
 #define MAX_COPIES 256           /* failed ones that are remembered */
 #define MAX_BLOCKS (128u * 1024) /* of all of them: 1.5 MiB */
 
@@ -33,6 +35,7 @@ struct known {
     struct known *next_by_who;
     struct address address;
     uint32_t who;
+    struct gos__endpoint seen; /* last, as it was */
     bool banned;
 };
 
@@ -46,10 +49,11 @@ struct copy {
 };
 
 struct gos__blame {
-    uint64_t key; /* so that nobody can choose addresses that share a bucket */
-    struct known *by_address[N_BUCKETS];
-    struct known *by_who[N_BUCKETS];
-    struct gos__list known; /* the longest unseen first */
+    uint64_t key;              /* so that nobody can choose addresses that share a bucket */
+    struct known **by_address; /* n_buckets entries, and behind them ... */
+    struct known **by_who;     /* ... as many */
+    size_t n_buckets;          /* a power of two */
+    struct gos__list known;    /* the longest unseen first */
     size_t n_known;
     uint32_t next_who;
     uint64_t bans;
@@ -163,12 +167,37 @@ static struct address address_of(const struct sockaddr_storage *sa)
 
 static struct known **address_bucket(struct gos__blame *b, const struct address *a)
 {
-    return &b->by_address[gos__blame_print(b->key, a, sizeof *a) % N_BUCKETS];
+    return &b->by_address[gos__blame_print(b->key, a, sizeof *a) % b->n_buckets];
+}
+
+static void put_into_buckets(struct gos__blame *b, struct known *k)
+{
+    struct known **by_address = address_bucket(b, &k->address);
+    struct known **by_who = &b->by_who[k->who % b->n_buckets];
+    k->next_by_address = *by_address;
+    *by_address = k;
+    k->next_by_who = *by_who;
+    *by_who = k;
+}
+
+/* Without memory the tables stay as they are: chains are longer then. */
+static bool resize_buckets(struct gos__blame *b, size_t n)
+{
+    struct known **tables = gos__calloc(2 * n, sizeof(struct known *));
+    if (!tables)
+        return false;
+    gos__free(b->by_address);
+    b->by_address = tables;
+    b->by_who = tables + n;
+    b->n_buckets = n;
+    for (struct gos__list *l = b->known.next; l != &b->known; l = l->next)
+        put_into_buckets(b, GOS__LIST_OWNER(l, struct known, age));
+    return true;
 }
 
 static struct known *find_who(const struct gos__blame *b, uint32_t who)
 {
-    struct known *k = b->by_who[who % N_BUCKETS];
+    struct known *k = b->by_who[who % b->n_buckets];
     while (k && k->who != who)
         k = k->next_by_who;
     return k;
@@ -180,7 +209,7 @@ static void forget(struct gos__blame *b, struct known *k)
     while (*at != k)
         at = &(*at)->next_by_address;
     *at = k->next_by_address;
-    at = &b->by_who[k->who % N_BUCKETS];
+    at = &b->by_who[k->who % b->n_buckets];
     while (*at != k)
         at = &(*at)->next_by_who;
     *at = k->next_by_who;
@@ -210,13 +239,13 @@ int64_t gos__blame_who(struct gos__blame *b, const struct sockaddr_storage *sa, 
 {
     (void)outgoing; /* who called whom does not matter: off loopback no port counts */
     struct address a = address_of(sa);
-    struct known **bucket = address_bucket(b, &a);
-    struct known *k = *bucket;
+    struct known *k = *address_bucket(b, &a);
     while (k && memcmp(&k->address, &a, sizeof a))
         k = k->next_by_address;
     if (k) {
         gos__list_remove(&k->age);
         gos__list_append(&b->known, &k->age);
+        k->seen = gos__address_pack(sa);
         return k->who;
     }
     k = gos__calloc(1, sizeof *k);
@@ -225,16 +254,22 @@ int64_t gos__blame_who(struct gos__blame *b, const struct sockaddr_storage *sa, 
     if (b->n_known >= MAX_KNOWN)
         forget_one(b);
     k->address = a;
+    k->seen = gos__address_pack(sa);
     k->who = b->next_who++;
     if (b->next_who == GOS__SCHED_NOBODY)
         b->next_who = 0; /* after 2^32 strangers; the first ones are long forgotten */
-    k->next_by_address = *bucket;
-    *bucket = k;
-    k->next_by_who = b->by_who[k->who % N_BUCKETS];
-    b->by_who[k->who % N_BUCKETS] = k;
+    put_into_buckets(b, k);
     gos__list_append(&b->known, &k->age);
     b->n_known++;
+    if (b->n_known > b->n_buckets && b->n_buckets < MAX_BUCKETS)
+        (void)resize_buckets(b, 2 * b->n_buckets);
     return k->who;
+}
+
+struct gos__endpoint gos__blame_seen(const struct gos__blame *b, uint32_t who)
+{
+    const struct known *k = find_who(b, who);
+    return k ? k->seen : (struct gos__endpoint){0};
 }
 
 bool gos__blame_banned(const struct gos__blame *b, uint32_t who)
@@ -384,8 +419,27 @@ int gos__blame_new(struct gos__blame **out)
         b->key = (uint64_t)(uintptr_t)b;
     gos__list_init(&b->known);
     gos__list_init(&b->copies);
+    if (!resize_buckets(b, FIRST_BUCKETS)) {
+        gos__free(b);
+        return gos__error_nomem();
+    }
     *out = b;
     return 0;
+}
+
+void gos__blame_rest(struct gos__blame *b)
+{
+    size_t guilty = 0;
+    while (b->n_copies)
+        drop_copy(b, copy_at(b->copies.next));
+    for (struct gos__list *l = b->known.prev, *before; l != &b->known; l = before) {
+        struct known *k = GOS__LIST_OWNER(l, struct known, age);
+        before = l->prev;
+        if (!k->banned || ++guilty > MAX_AT_REST)
+            forget(b, k);
+    }
+    if (b->n_buckets > FIRST_BUCKETS)
+        (void)resize_buckets(b, FIRST_BUCKETS);
 }
 
 void gos__blame_free(struct gos__blame *b)
@@ -396,5 +450,6 @@ void gos__blame_free(struct gos__blame *b)
         forget(b, GOS__LIST_OWNER(b->known.next, struct known, age));
     while (b->n_copies)
         drop_copy(b, copy_at(b->copies.next));
+    gos__free(b->by_address);
     gos__free(b);
 }

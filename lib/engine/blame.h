@@ -12,16 +12,22 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "engine/address.h"
+
 struct gos__blame;
 
 int gos__blame_new(struct gos__blame **out); /* one per torrent */
 void gos__blame_free(struct gos__blame *b);
+/* Nobody is met for long: forget all but the guilty, the last 256 of them. */
+void gos__blame_rest(struct gos__blame *b);
 
 /* The identity of an address: the same number for the same address again (on
  * loopback for the same address and port). `outgoing` false: the port says
  * nothing about who it is, except on loopback. At most 65536 are remembered,
  * the oldest without guilt are forgotten. Negative: GOS_ENOMEM. */
 int64_t gos__blame_who(struct gos__blame *b, const struct sockaddr_storage *sa, bool outgoing);
+/* Where it was seen last. */
+struct gos__endpoint gos__blame_seen(const struct gos__blame *b, uint32_t who);
 bool gos__blame_banned(const struct gos__blame *b, uint32_t who);
 void gos__blame_ban(struct gos__blame *b, uint32_t who);
 uint64_t gos__blame_bans(const struct gos__blame *b);

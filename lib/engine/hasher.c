@@ -5,6 +5,7 @@
  * be done about bad ones is left to the network thread. While a piece is looked
  * at its slots are borrowed, so that eviction needs not wait. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "engine/engine.h"
 #include "engine/verify.h"
 
@@ -30,13 +31,20 @@ static uint64_t *make_prints(const gos_session *s, const struct gos__piece *p)
     return prints;
 }
 
-static void judge(gos_session *s, struct gos__verifier *v, struct gos__piece *p)
+/* `info` is NULL when the piece was evicted before its turn came: nobody asks any
+ * more, and its torrent may sleep by now. */
+static void judge(gos_session *s, struct gos__verifier *v, struct gos__piece *p,
+                  const ltc_info *info)
 {
-    const gos_torrent *t = p->owner;
+    gos_torrent *t = p->owner;
     for (uint32_t i = 0; i < p->n_blocks; i++)
         s->block_ptrs[i] = gos__arena_at(&s->arena, p->slots[i]);
-    int verdict = v ? gos__verify_piece(v, t->info, p->index, s->block_ptrs, p->n_blocks)
-                    : GOS_ENOMEM;
+    int64_t begin = gos__clock_ns();
+    int verdict = GOS_ENOMEM;
+    if (!info)
+        verdict = GOS__VERIFY_UNKNOWN;
+    else if (v)
+        verdict = gos__verify_piece(v, info, p->index, s->block_ptrs, p->n_blocks);
     gos__lock(&s->lock);
     bool want_prints = p->want_prints;
     gos__unlock(&s->lock);
@@ -48,6 +56,7 @@ static void judge(gos_session *s, struct gos__verifier *v, struct gos__piece *p)
     gos__lock(&s->lock);
     gos__free(p->prints);
     p->prints = prints;
+    t->stats.hash_ns += gos__clock_ns() - begin;
     p->verdict = verdict;
     for (uint32_t i = 0; i < p->n_blocks; i++)
         freed |= gos__arena_unborrow(&s->arena, p->slots[i]);
@@ -75,12 +84,15 @@ void *gos__hasher_main(void *session)
         }
         struct gos__piece *p = GOS__LIST_OWNER(s->to_hash.next, struct gos__piece, hash_link);
         gos__list_remove(&p->hash_link);
+        const gos_torrent *t = p->owner;
+        ltc_info *info = p->gone ? NULL : ltc_info_ref(t->info);
         gos__unlock(&s->lock);
         /* Made when first needed, and again as long as memory is short: the
          * verdict is then an error, and the piece is tried once more. */
         if (!v)
             (void)gos__verifier_new(&v);
-        judge(s, v, p);
+        judge(s, v, p, info);
+        ltc_info_unref(info);
         gos__lock(&s->lock);
     }
     gos__unlock(&s->lock);

@@ -13,9 +13,6 @@
 #include "engine/engine.h"
 #include "engine/layout.h"
 
-#define UTP_AFTER_NS (10 * GOS__SECOND) /* without any peer ... */
-#define UTP_AFTER_TRIES 3               /* ... and so many tried */
-
 /* ---- doing it soon, and again ---- */
 
 /* Something happened that the scheduler should act on when the burst is over. */
@@ -38,7 +35,7 @@ static void join(gos_torrent *t, struct gos__peer *p)
     }
     gos__sched_set_cap(t->sched, p->sched, p->max_requests, p->fast);
     gos__sched_choke(t->sched, p->sched, !p->unchoked);
-    gos__sched_have(t->sched, p->sched);
+    gos__sched_have(t->sched, p->sched, -1);
     act_soon(t);
 }
 
@@ -63,56 +60,33 @@ static void try_again(gos_session *s)
     gos__unlock(&s->lock);
 }
 
+/* ---- what became of a block ---- */
+
+/* One that libtorrent took for redundant never reached net_block(). */
+static void settle_traffic(gos_torrent *t)
+{
+    if (t->arrived_kept_up)
+        t->traffic.kept_up += t->arrived;
+    else
+        t->traffic.redundant += t->arrived;
+    t->arrived = 0;
+}
+
+/* The one that just arrived is dropped: why. */
+static void count_dropped(gos_torrent *t, const struct gos__piece *p, uint32_t block, uint32_t len)
+{
+    if (t->arrived_kept_up)
+        t->traffic.kept_up += len;
+    else if (!p)
+        t->traffic.late += len;
+    else if (block < p->n_blocks && p->stored[block])
+        t->traffic.redundant += len;
+    else
+        t->traffic.refused += len;
+    t->arrived = 0;
+}
+
 /* ---- work ---- */
-
-static void publish_stats(gos_torrent *t)
-{
-    gos_session *s = t->session;
-    uint32_t joined = 0, unchoked = 0;
-    for (struct gos__list *l = t->peers.next; l != &t->peers; l = l->next) {
-        const struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
-        joined += p->joined;
-        unchoked += p->joined && p->unchoked;
-    }
-    gos__lock(&s->lock);
-    t->stats.peers = joined;
-    t->stats.peers_unchoked = unchoked;
-    t->stats.received += t->received;
-    t->stats.dropped += t->dropped;
-    gos__unlock(&s->lock);
-    t->received = t->dropped = 0;
-}
-
-/* Outgoing uTP costs seconds where peers speak only TCP, so it is off until a
- * torrent finds nobody without it. Returns when to look again. */
-static int64_t look_for_the_lonely(gos_session *s, int64_t now)
-{
-    bool want = false, settled = true;
-    int64_t next = INT64_MAX;
-    for (struct gos__list *l = s->known.next; l != &s->known; l = l->next) {
-        const gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, net_link);
-        if (t->tcp_peers > 0)
-            continue;
-        settled = false;
-        int64_t due = t->lonely_since + UTP_AFTER_NS;
-        if (t->tries < UTP_AFTER_TRIES)
-            continue;
-        if (due <= now)
-            want = true;
-        else
-            next = gos__min_i64(next, due);
-    }
-    gos__lock(&s->lock);
-    /* Once on it stays on until every torrent has a peer over TCP. */
-    bool utp = want || (s->want_utp && !settled);
-    if (utp != s->want_utp) {
-        s->want_utp = utp;
-        if (!s->closing)
-            ltc_interrupt(s->lt); /* the pump switches */
-    }
-    gos__unlock(&s->lock);
-    return next;
-}
 
 static int64_t step_torrents(gos_session *s, int64_t now)
 {
@@ -124,7 +98,8 @@ static int64_t step_torrents(gos_session *s, int64_t now)
         if (t->sched && t->live)
             next = gos__min_i64(next, t->next_step);
         if (t->changed) {
-            publish_stats(t);
+            settle_traffic(t);
+            gos__stats_publish(t, now);
             t->changed = false;
         }
     }
@@ -146,6 +121,10 @@ static int64_t net_work(void *user)
     int64_t now = ltc_now_ns(s->lt);
     if (now >= s->next_expiry)
         s->next_expiry = gos__waiters_expire_locked(s, now);
+    if (now >= s->next_sleep)
+        s->next_sleep = gos__sleep_look_locked(s, now);
+    if (now >= s->next_blocked)
+        s->next_blocked = gos__blocked_look_locked(s, now);
     gos__unlock(&s->lock);
 
     gos__verdict_act(s);
@@ -155,13 +134,15 @@ static int64_t net_work(void *user)
         try_again(s);
     }
     gos__lock(&s->lock);
-    bool plan = s->wishes_changed || retry;
+    bool plan = s->wishes_changed || retry || now >= s->tidy_at;
     gos__unlock(&s->lock);
     if (plan)
         gos__plan(s, now);
-    int64_t next = gos__min_i64(step_torrents(s, now), look_for_the_lonely(s, now));
+    int64_t next = gos__min_i64(step_torrents(s, now), gos__lonely_look(s, now));
+    next = gos__min_i64(next, s->tidy_at);
     gos__lock(&s->lock);
-    next = gos__min_i64(next, s->next_expiry);
+    next = gos__min_i64(next, gos__min_i64(s->next_expiry, s->next_blocked));
+    next = gos__min_i64(next, s->next_sleep);
     gos__unlock(&s->lock);
     return gos__min_i64(next, s->replan_at);
 }
@@ -191,6 +172,7 @@ static int64_t net_ready(void *torrent, ltc_info *info)
     t->state = GOS__TORRENT_READY;
     t->known = true;
     t->live = true;
+    gos__event_metadata_locked(s, t);
     s->wishes_changed = true;
     gos__cond_broadcast(&s->changed);
     gos__unlock(&s->lock);
@@ -214,9 +196,10 @@ static int64_t net_block(void *torrent, uint32_t piece, uint32_t block, const vo
     t->changed = true;
     if (!p || block >= p->n_blocks || p->stored[block] || len != gos__piece_block_len(p, block) ||
         !gos__sched_takes(t->sched, piece, block)) {
-        t->dropped += len;
+        count_dropped(t, p, block, len);
         return LTC_DROPPED;
     }
+    t->arrived = 0;
     memcpy(gos__arena_at(&s->arena, p->slots[block]), bytes, len);
     int64_t now = ltc_now_ns(s->lt);
     gos__lock(&s->lock);
@@ -254,10 +237,20 @@ static void net_removed(void *torrent)
     gos_torrent *t = torrent;
     net_stop(t);
     gos__list_remove(&t->net_link);
+    settle_traffic(t);
+    gos__stats_publish(t, ltc_now_ns(t->session->lt));
     gos__torrent_removed(t);
 }
 
 /* ---- peers ---- */
+
+static void tell_peer(gos_torrent *t, enum gos_event_kind kind, const struct gos__peer *p)
+{
+    gos_session *s = t->session;
+    gos__lock(&s->lock);
+    gos__event_peer_locked(s, kind, t, &p->address);
+    gos__unlock(&s->lock);
+}
 
 static bool net_peer_new(void *torrent, ltc_peer *peer, const struct ltc_peer_addr *addr,
                          void **peer_user)
@@ -273,7 +266,10 @@ static bool net_peer_new(void *torrent, ltc_peer *peer, const struct ltc_peer_ad
         return false;
     p->lt = peer;
     p->who = (uint32_t)who;
+    p->address = gos__address_pack(&addr->sa);
     gos__list_append(&t->peers, &p->link);
+    t->changed = true;
+    ltc_wake(t->session->lt);
     *peer_user = p;
     return true;
 }
@@ -284,6 +280,7 @@ static void net_peer_joined(void *torrent, void *peer, bool fast_extension, uint
     struct gos__peer *p = peer;
     if (!p->joined) {
         p->joined = true;
+        tell_peer(t, GOS_EVENT_PEER_JOINED, p);
         p->tcp = !ltc_peer_utp(p->lt);
         t->tcp_peers += p->tcp;
         t->tries = 0;
@@ -300,6 +297,8 @@ static void net_peer_left(void *torrent, void *peer)
     struct gos__peer *p = peer;
     if (p->sched)
         gos__sched_leave(t->sched, p->sched);
+    if (p->joined)
+        tell_peer(t, GOS_EVENT_PEER_LEFT, p);
     if (p->joined && p->tcp && --t->tcp_peers == 0)
         t->lonely_since = ltc_now_ns(t->session->lt);
     gos__list_remove(&p->link);
@@ -334,12 +333,12 @@ static void net_peer_rejected(void *torrent, void *peer, uint32_t piece, uint32_
     act_soon(t);
 }
 
-static void net_peer_have(void *torrent, void *peer)
+static void net_peer_have(void *torrent, void *peer, int64_t piece)
 {
     gos_torrent *t = torrent;
     struct gos__peer *p = peer;
     if (p->sched)
-        gos__sched_have(t->sched, p->sched);
+        gos__sched_have(t->sched, p->sched, piece);
     act_soon(t);
 }
 
@@ -347,9 +346,16 @@ static void net_received(void *torrent, void *peer, uint32_t piece, uint32_t blo
 {
     gos_torrent *t = torrent;
     struct gos__peer *p = peer;
-    t->received += len;
-    if (p->sched)
-        gos__sched_received(t->sched, p->sched, piece, block, len, ltc_now_ns(t->session->lt));
+    settle_traffic(t);
+    t->traffic.received += len;
+    t->arrived = len;
+    /* Where libtorrent asks, the scheduler knows of no request. */
+    if (p->sched && !p->banned && !t->session->libtorrent_picks && gos__sched_floods(p->sched)) {
+        p->banned = true;
+        gos__verdict_ban(t, p->who, "sent without end what nobody asked for");
+    }
+    t->arrived_kept_up = p->sched && gos__sched_received(t->sched, p->sched, piece, block, len,
+                                                         ltc_now_ns(t->session->lt));
     act_soon(t); /* also when libtorrent finds the block redundant, and block is not called */
 }
 
@@ -378,8 +384,8 @@ static uint32_t block_size(const gos_torrent *t, uint32_t piece, uint32_t block)
 
 static bool out_has(void *user, void *peer, uint32_t piece)
 {
-    (void)user;
-    return ltc_peer_has(peer, piece);
+    const gos_torrent *t = user;
+    return piece < t->view->n_pieces && ltc_peer_has(peer, piece);
 }
 
 static void out_interested(void *user, void *peer)

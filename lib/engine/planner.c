@@ -1,18 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which pieces shall be in memory. A plan is an ordered list: first the pieces
- * that readers wait for, the reader that came first before the others; then what
- * lies ahead of the cursors, in turns. As much of it as the arena holds is begun;
- * what is in no plan makes room, least recently used first. Runs on the network
- * thread when wishes have changed. */
+ * that readers wait for; then what lies ahead of their cursors, by the time at
+ * which each reader will need it. As much of it as the arena holds is begun;
+ * what is in no window makes room, least recently used first. Runs on the
+ * network thread when wishes have changed. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/minmax.h"
 #include "engine/engine.h"
 #include "engine/layout.h"
 
 #define RETRY_NS (100 * GOS__MS) /* after memory was short */
+/* A reader that nobody hears from keeps what it has while nobody else needs the
+ * room, but nothing is fetched for it. */
+#define IDLE_NS (60 * GOS__SECOND)
+/* Reads that were overtaken by a jump of their reader, and those that nobody
+ * waits for, come after the others for so long. */
+#define OVERTAKEN_NS (2 * GOS__SECOND)
+#define PREFETCH_NS (10 * GOS__SECOND)
+#define LEAST_RATE (UINT64_C(256) << 10) /* of a reader, for the order of read-ahead */
+
+/* A cursor and what is wanted ahead of it. */
+struct gos__plan_cursor {
+    gos_torrent *torrent;
+    uint64_t wants;      /* bytes, from `next` on */
+    uint64_t next;       /* in the torrent: where its reader will go on */
+    uint64_t piece, end; /* the next one to choose; behind the last one */
+    uint64_t rate;
+    int64_t later; /* nobody waits for it */
+};
 
 struct plan {
     gos_session *s;
@@ -21,6 +40,9 @@ struct plan {
     uint32_t left; /* slots not promised yet */
     uint32_t n;    /* entries of s->plan */
     uint32_t n_awaited;
+    uint32_t n_cursors;
+    uint64_t limit; /* bytes a second */
+    bool kept_marked;
     bool no_memory;
 };
 
@@ -38,7 +60,21 @@ void gos__plan_retry(gos_session *s, int64_t now)
     s->replan_at = gos__min_i64(s->replan_at, now + RETRY_NS);
 }
 
-/* ---- choosing ---- */
+int gos__plan_init(gos_session *s)
+{
+    s->plan = gos__calloc(s->arena.n_slots, sizeof *s->plan);
+    s->plan_cursors = gos__calloc(GOS__PLAN_CURSORS, sizeof *s->plan_cursors);
+    s->replan_at = s->tidy_at = INT64_MAX;
+    return s->plan && s->plan_cursors ? 0 : gos__error_nomem();
+}
+
+void gos__plan_finish(gos_session *s)
+{
+    gos__free(s->plan);
+    gos__free(s->plan_cursors);
+}
+
+/* ---- what readers wait for ---- */
 
 /* Put a piece on the list. False: it does not fit, or there is no memory for it. */
 static bool want_piece(gos_session *s, struct plan *pl, gos_torrent *t, uint32_t index)
@@ -65,80 +101,154 @@ static bool want_piece(gos_session *s, struct plan *pl, gos_torrent *t, uint32_t
     return true;
 }
 
+/* Whether the others come before it: for a while only, nobody waits for ever. */
+static bool can_wait(const struct plan *pl, const struct gos__waiter *w)
+{
+    const struct gos__torrent_source *f = w->source;
+    int64_t age = pl->now - w->began_ns;
+    if (f->window.kind == GOS_READER_PREFETCH)
+        return age < PREFETCH_NS;
+    return age < OVERTAKEN_NS && gos__window_rests(&f->window, w->off + w->got - f->offset);
+}
+
 /* Readers that wait, oldest first. Once one has to wait for room, those after it
  * only join pieces that are planned already: nobody is overtaken for ever. */
 static void choose_awaited(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
     bool line = false;
-    for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
-        struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
-        gos_torrent *t = w->torrent;
-        if (w->result != 0 || !t->live)
-            continue;
-        const struct gos__piece *p = t->pieces[w->piece];
-        bool in_plan = p && p->plan == pl->number;
-        if (in_plan || (!line && want_piece(s, pl, t, w->piece)))
-            continue;
-        if (pl->no_memory)
-            gos__waiters_end_locked(s, w, GOS_ENOMEM);
-        else
-            line = true;
-        pl->no_memory = false;
+    for (int later = 0; later <= 1; later++) {
+        for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
+            struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
+            gos_torrent *t = w->torrent;
+            if (w->result != 0 || !t->live || can_wait(pl, w) != later)
+                continue;
+            w->piece = (uint32_t)((w->off + w->got) / t->view->piece_length);
+            const struct gos__piece *p = t->pieces[w->piece];
+            bool in_plan = p && p->plan == pl->number;
+            if (in_plan || (!line && want_piece(s, pl, t, w->piece)))
+                continue;
+            if (pl->no_memory)
+                gos__waiters_end_locked(s, w, GOS_ENOMEM);
+            else
+                line = true;
+            pl->no_memory = false;
+        }
     }
+    s->line = line;
     pl->n_awaited = pl->n;
 }
 
-/* One step of every cursor: its `k`-th piece. True if any wants more. */
-static bool choose_ahead(gos_session *s, struct plan *pl, uint32_t k, uint64_t cap)
-    GOS_REQUIRES(s->lock)
+/* ---- what lies ahead ---- */
+
+static void add_cursor(gos_session *s, struct plan *pl, const struct gos__torrent_source *f,
+                       const struct gos__cursor *c) GOS_REQUIRES(s->lock)
 {
-    bool more = false;
-    for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
-        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
-        if (!t->live)
-            continue;
-        for (struct gos__list *m = t->sources.next; m != &t->sources; m = m->next) {
-            struct gos__torrent_source *f = GOS__LIST_OWNER(m, struct gos__torrent_source, link);
-            for (unsigned i = 0; i < GOS__WINDOW_CURSORS; i++) {
-                const struct gos__cursor *c = &f->window.cursor[i];
-                if (!c->used)
-                    continue;
-                uint64_t end = gos__min_u64(c->next + gos__window_ahead(c, cap), f->size);
-                uint64_t piece = (f->offset + c->at) / t->view->piece_length + k;
-                if (piece * t->view->piece_length >= f->offset + end)
-                    continue;
-                if (want_piece(s, pl, t, (uint32_t)piece))
-                    more = true;
-            }
-        }
-    }
-    return more;
+    uint64_t ahead = gos__min_u64(c->edge - gos__min_u64(c->next, c->edge), s->ahead_max);
+    uint64_t piece = f->torrent->view->piece_length;
+    s->plan_cursors[pl->n_cursors++] = (struct gos__plan_cursor){
+        .torrent = f->torrent,
+        .wants = ahead,
+        .next = f->offset + c->next,
+        .piece = (f->offset + c->at) / piece,
+        .rate = gos__max_u64(gos__window_rate(&f->window, c), LEAST_RATE),
+        .later = f->window.kind == GOS_READER_PREFETCH ? PREFETCH_NS : 0,
+    };
 }
 
-static uint32_t count_cursors(gos_session *s) GOS_REQUIRES(s->lock)
+static void add_reader(gos_session *s, struct plan *pl, struct gos__torrent_source *f)
+    GOS_REQUIRES(s->lock)
 {
-    uint32_t n = 0;
-    for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
-        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
-        for (struct gos__list *m = t->sources.next; m != &t->sources; m = m->next) {
-            const struct gos__torrent_source *f = GOS__LIST_OWNER(m, struct gos__torrent_source,
-                                                                  link);
-            for (unsigned i = 0; i < GOS__WINDOW_CURSORS; i++)
-                n += f->window.cursor[i].used != 0;
-        }
+    s->tidy_at = gos__min_i64(s->tidy_at, gos__window_tidy(&f->window, pl->now));
+    for (unsigned i = 0; i < GOS__WINDOW_CURSORS && pl->n_cursors < GOS__PLAN_CURSORS; i++) {
+        const struct gos__cursor *c = &f->window.cursor[i];
+        if (c->used && !c->resting && pl->now - c->used_ns < IDLE_NS)
+            add_cursor(s, pl, f, c);
     }
-    return n;
+}
+
+/* Three quarters of the arena are for what lies ahead; the rest keeps what was
+ * just read. Who wants less than an equal share leaves the rest of it to those
+ * who want more, so the sum of all windows fits. A quarter of it is all that
+ * those get for whom nobody waits. */
+static void share(gos_session *s, struct plan *pl, bool later) GOS_REQUIRES(s->lock)
+{
+    uint64_t left = (uint64_t)s->arena.n_slots * GOS__SLOT_SIZE / 4 * 3, part = 0;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < pl->n_cursors; i++)
+        n += (s->plan_cursors[i].later > 0) == later;
+    if (later)
+        left /= 4;
+    for (bool again = n > 0; again;) {
+        uint64_t next_left = left;
+        uint32_t next_n = n;
+        again = false;
+        part = left / n;
+        for (uint32_t i = 0; i < pl->n_cursors; i++) {
+            struct gos__plan_cursor *c = &s->plan_cursors[i];
+            if ((c->later > 0) != later || c->end || c->wants > part)
+                continue;
+            c->end = 1; /* it gets all it wants */
+            next_left -= c->wants;
+            next_n--;
+        }
+        again = next_n > 0 && next_n < n;
+        left = next_left;
+        n = next_n;
+    }
+    for (uint32_t i = 0; i < pl->n_cursors; i++) {
+        struct gos__plan_cursor *c = &s->plan_cursors[i];
+        if ((c->later > 0) != later)
+            continue;
+        uint64_t piece = c->torrent->view->piece_length;
+        uint64_t gets = c->end ? c->wants : gos__min_u64(c->wants, part);
+        c->end = (c->next + gets + piece - 1) / piece;
+    }
+}
+
+/* When the reader will need the piece, counted from now. */
+static int64_t needed_in(const struct gos__plan_cursor *c)
+{
+    uint64_t at = c->piece * c->torrent->view->piece_length;
+    uint64_t ahead = at > c->next ? at - c->next : 0; /* at most a window: no overflow */
+    return (int64_t)(ahead * 1000 / c->rate) * GOS__MS + c->later;
+}
+
+static void choose_ahead(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
+{
+    for (;;) {
+        struct gos__plan_cursor *first = NULL;
+        int64_t first_ns = INT64_MAX;
+        for (uint32_t i = 0; i < pl->n_cursors; i++) {
+            struct gos__plan_cursor *c = &s->plan_cursors[i];
+            int64_t ns = c->piece < c->end ? needed_in(c) : INT64_MAX;
+            if (ns < first_ns) {
+                first_ns = ns;
+                first = c;
+            }
+        }
+        if (!first)
+            return;
+        /* What does not fit ends this window, not those of films with smaller pieces. */
+        if (want_piece(s, pl, first->torrent, (uint32_t)first->piece))
+            first->piece++;
+        else
+            first->end = 0;
+    }
 }
 
 static void choose(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
     pl->left = s->arena.n_slots - s->arena.n_orphans;
+    s->tidy_at = INT64_MAX;
     choose_awaited(s, pl);
-    /* Cursors share three quarters of the arena; the rest keeps what was just read. */
-    uint64_t share = (uint64_t)s->arena.n_slots * GOS__SLOT_SIZE / 4 * 3;
-    uint64_t cap = gos__min_u64(share / gos__max_u64(count_cursors(s), 1), GOS__WINDOW_MAX);
-    for (uint32_t k = 0; choose_ahead(s, pl, k, cap); k++) {
+    for (struct gos__list *l = s->readers.next; l != &s->readers; l = l->next) {
+        struct gos__torrent_source *f = GOS__LIST_OWNER(l, struct gos__torrent_source, use_link);
+        if (f->torrent->live)
+            add_reader(s, pl, f);
     }
+    share(s, pl, false);
+    share(s, pl, true);
+    choose_ahead(s, pl);
 }
 
 /* ---- making room ---- */
@@ -146,6 +256,7 @@ static void choose(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 void gos__plan_evict_locked(gos_session *s, struct gos__piece *p, struct gos__list *gone)
 {
     gos_torrent *t = p->owner;
+    bool was_verified = p->verified;
     gos__list_remove(&p->link);
     gos__list_append(gone, &p->link);
     p->gone = true;
@@ -153,21 +264,57 @@ void gos__plan_evict_locked(gos_session *s, struct gos__piece *p, struct gos__li
     p->verified = false;
     t->pieces[p->index] = NULL;
     if (p->begun) {
+        if (!was_verified)
+            t->stats.traffic.late += gos__piece_fetched(p);
+        else if (p->hashing) /* the good verdict will find it gone: counted here */
+            t->stats.traffic.verified += gos__piece_fetched(p);
         gos__arena_give(&s->arena, p->slots, p->n_blocks);
         t->n_resident -= p->n_blocks;
         t->stats.evicted_pieces++;
     }
 }
 
+static void keep(gos_torrent *t, uint64_t from, uint64_t to, uint64_t number)
+{
+    uint64_t piece = t->view->piece_length;
+    for (uint64_t i = from / piece; i * piece < to; i++) {
+        if (t->pieces[i])
+            t->pieces[i]->kept = number;
+    }
+}
+
+/* What is not wanted now, but is the next best thing: where a reader was a moment
+ * ago, and what it left behind for a short way back. */
+static void mark_kept(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
+{
+    uint64_t most = (uint64_t)s->arena.n_slots * GOS__SLOT_SIZE / 8;
+    for (struct gos__list *l = s->readers.next; l != &s->readers; l = l->next) {
+        struct gos__torrent_source *f = GOS__LIST_OWNER(l, struct gos__torrent_source, use_link);
+        for (unsigned i = 0; f->torrent->live && i < GOS__WINDOW_CURSORS; i++) {
+            const struct gos__cursor *c = &f->window.cursor[i];
+            uint64_t behind = gos__min_u64(gos__min_u64(f->window.behind_max, most), c->at);
+            if (c->used)
+                keep(f->torrent, f->offset + c->at - behind, f->offset + c->edge, pl->number);
+        }
+    }
+    pl->kept_marked = true;
+}
+
 /* Evict pieces outside the plan until `need` slots are free. */
 static bool make_room(gos_session *s, struct plan *pl, uint32_t need, struct gos__list *gone)
     GOS_REQUIRES(s->lock)
 {
-    for (struct gos__list *l = s->pieces.next; s->arena.n_free < need && l != &s->pieces;) {
-        struct gos__piece *p = GOS__LIST_OWNER(l, struct gos__piece, link);
-        l = l->next;
-        if (p->plan != pl->number)
-            gos__plan_evict_locked(s, p, gone);
+    if (s->arena.n_free >= need)
+        return true;
+    if (!pl->kept_marked)
+        mark_kept(s, pl);
+    for (int kept = 0; kept <= 1; kept++) {
+        for (struct gos__list *l = s->pieces.next; s->arena.n_free < need && l != &s->pieces;) {
+            struct gos__piece *p = GOS__LIST_OWNER(l, struct gos__piece, link);
+            l = l->next;
+            if (p->plan != pl->number && (kept || p->kept != pl->number))
+                gos__plan_evict_locked(s, p, gone);
+        }
     }
     return s->arena.n_free >= need;
 }
@@ -295,21 +442,32 @@ static void tell_schedulers(struct plan *pl)
     }
 }
 
-/* All torrents of the session that have a scheduler; the list itself changes
- * under the lock, but torrents leave it on this thread or unseen by it. */
+/* Where libtorrent picks, it is told what; once the pump has it. */
+static void want(gos_session *s, gos_torrent *t)
+{
+    gos__lock(&s->lock);
+    ltc_torrent *lt = t->lt;
+    gos__unlock(&s->lock);
+    if (lt)
+        ltc_torrent_want(lt, t->order, t->n_order, t->n_awaited);
+}
+
+/* To the torrents in the swarm that want something, or did at the last plan. */
 static void hand_over_orders(struct plan *pl)
 {
     gos_session *s = pl->s;
-    gos__lock(&s->lock);
-    for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
-        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
-        if (!t->live)
+    for (struct gos__list *l = s->known.next; l != &s->known; l = l->next) {
+        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, net_link);
+        if (!t->sched || !t->live || (t->n_order == 0 && !t->ordered))
             continue;
-        if (gos__sched_order(t->sched, t->order, t->n_order, t->n_awaited) < 0)
+        t->ordered = t->n_order > 0;
+        gos__sched_set_limit(t->sched, pl->limit);
+        if (s->libtorrent_picks)
+            want(s, t);
+        else if (gos__sched_order(t->sched, t->order, t->n_order, t->n_awaited) < 0)
             gos__plan_retry(s, pl->now);
         t->next_step = 0;
     }
-    gos__unlock(&s->lock);
 }
 
 void gos__plan(gos_session *s, int64_t now)
@@ -319,10 +477,11 @@ void gos__plan(gos_session *s, int64_t now)
     struct plan pl = {.s = s, .now = now, .number = ++s->plan_number};
     gos__lock(&s->lock);
     s->wishes_changed = false;
-    for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
-        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
+    for (struct gos__list *l = s->known.next; l != &s->known; l = l->next) {
+        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, net_link);
         t->n_order = t->n_awaited = 0;
     }
+    pl.limit = s->limits.download_bps;
     choose(s, &pl);
     begin(s, &pl, &gone);
     start_clocks(s, &pl);

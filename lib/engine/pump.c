@@ -74,8 +74,8 @@ static gos_torrent *known_torrent(gos_session *s, const void *named)
 {
     gos_torrent *found = NULL;
     gos__lock(&s->lock);
-    for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next) {
-        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, link);
+    for (struct gos__list *l = s->awake.next; l != &s->awake; l = l->next) {
+        gos_torrent *t = GOS__LIST_OWNER(l, gos_torrent, awake_link);
         if (t == named && t->refs > 0) {
             gos__torrent_ref_locked(t);
             found = t;
@@ -121,9 +121,10 @@ static bool fetch_layers(gos_session *s)
     for (;;) {
         gos_torrent *t = NULL;
         gos__lock(&s->lock);
-        for (struct gos__list *l = s->torrents.next; l != &s->torrents && !t; l = l->next) {
-            gos_torrent *x = GOS__LIST_OWNER(l, gos_torrent, link);
-            if (x->needs_layers && x->layers_round != s->layers_round && x->lt && x->refs > 0)
+        for (struct gos__list *l = s->awake.next; l != &s->awake && !t; l = l->next) {
+            gos_torrent *x = GOS__LIST_OWNER(l, gos_torrent, awake_link);
+            if (x->needs_layers && x->layers_round != s->layers_round &&
+                x->place == GOS__TORRENT_AWAKE && x->refs > 0)
                 t = x;
         }
         if (!t) {
@@ -132,8 +133,9 @@ static bool fetch_layers(gos_session *s)
         }
         t->layers_round = s->layers_round;
         gos__torrent_ref_locked(t);
+        ltc_torrent *lt = t->lt;
         gos__unlock(&s->lock);
-        bool all = ltc_torrent_fetch_layers(t->lt, t->info) > 0;
+        bool all = ltc_torrent_fetch_layers(lt, t->info) > 0;
         gos__lock(&s->lock);
         for (struct gos__list *l = s->pieces.next; all && l != &s->pieces; l = l->next) {
             struct gos__piece *p = GOS__LIST_OWNER(l, struct gos__piece, link);
@@ -145,19 +147,6 @@ static bool fetch_layers(gos_session *s)
         gos_torrent_unref(t);
         missing = missing || !all;
     }
-}
-
-static void switch_utp(gos_session *s)
-{
-    gos__lock(&s->lock);
-    bool want = s->want_utp, now = s->utp_now;
-    s->utp_now = want;
-    gos__unlock(&s->lock);
-    if (want == now)
-        return;
-    if (want)
-        gos__log(&s->log, GOS_LOG_INFO, "engine", "no peer answers over TCP: trying uTP as well");
-    ltc_set_outgoing_utp(s->lt, want);
 }
 
 /* Pieces that were with the hash thread when everything stopped. */
@@ -211,7 +200,7 @@ void *gos__pump_main(void *session)
         for (int i = 0; i < n; i++)
             handle_event(s, &events[i]);
         run_calls(s);
-        switch_utp(s);
+        gos__lonely_help(s);
         missing = fetch_layers(s);
         gos__lock(&s->lock);
         closing = s->closing;

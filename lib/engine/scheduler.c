@@ -9,9 +9,10 @@
 #include "base/minmax.h"
 #include "engine/scheduler_private.h"
 
-#define HEDGE_EVERY_NS (100 * GOS__MS)
-#define HEDGE_EXTRA                                                                                \
-    4 /* queues are kept full of read-ahead: what is late need not wait for a place */
+#define HEDGE_EVERY_NS (50 * GOS__MS)
+#define HEDGE_EXTRA 4            /* what is late need not wait for a place in a queue either */
+#define SOONER_NS (20 * GOS__MS) /* what is less does not count */
+#define HEDGE_SOONER_NS (500 * GOS__MS) /* what is not late yet must come so much sooner */
 /* Seeds drop a peer that asks nothing for 60 s. */
 #define KEEPALIVE_NS (40 * GOS__SECOND)
 #define KEEPALIVE_AGAIN_NS (5 * GOS__SECOND) /* nothing to ask for was found */
@@ -52,27 +53,46 @@ static void release_abandoned(struct gos__sched *s)
 
 /* ---- filling the queues ---- */
 
-/* A silent peer may be silent for ever, so what a reader waits for is asked from
- * it only when nobody better has it. */
-static bool too_urgent(const struct gos__sched *s, const struct gos__sched_peer *stalled,
-                       uint32_t place)
+/* Whether q would have the piece here before p, in all likelihood: a silent peer may
+ * be silent for ever, and who sat on a request of this piece may do so again, however
+ * fast he sends the others. */
+static bool is_sooner(const struct gos__sched_piece *piece, const struct gos__sched_peer *q,
+                      const struct gos__sched_peer *p)
+{
+    bool p_sat = gos__sched_sat_on(piece, p), q_sat = gos__sched_sat_on(piece, q);
+    if (p->stalled || p_sat != q_sat)
+        return p->stalled || p_sat;
+    return gos__sched_expect_steady(q) * 5 / 4 + SOONER_NS < gos__sched_expect_steady(p);
+}
+
+/* What a reader waits for is left to whoever would have it here first, even when
+ * that one has no room at this moment. */
+static bool leave_to_another(const struct gos__sched *s, struct gos__sched_peer *p, uint32_t place)
 {
     if (place >= s->awaited)
         return false;
-    GOS__SCHED_EACH_PEER(s, p)
+    if (!p->stalled && !gos__sched_urgent_room(s, p, 0)) {
+        p->deferred = true; /* between pulses it has its taste */
+        return true;
+    }
+    const struct gos__sched_piece *piece = s->order[place].piece;
+    GOS__SCHED_EACH_PEER(s, q)
     {
-        if (p != stalled && !p->choked && !p->stalled && may_ask(p, s->order[place].piece) &&
-            has(s, p, s->order[place].number))
+        if (q == p || q->choked || q->stalled || s->now < q->quiet_until)
+            continue;
+        if (is_sooner(piece, q, p) && may_ask(q, piece) && has(s, q, piece->number)) {
+            p->deferred = true;
             return true;
+        }
     }
     return false;
 }
 
-static bool is_for(const struct gos__sched *s, const struct gos__sched_peer *p, uint32_t place)
+static bool is_for(const struct gos__sched *s, struct gos__sched_peer *p, uint32_t place)
 {
     const struct gos__sched_piece *piece = s->order[place].piece;
     return piece && piece->n_free && may_ask(p, piece) && has(s, p, piece->number) &&
-           !(p->stalled && too_urgent(s, p, place));
+           !leave_to_another(s, p, place);
 }
 
 static void skip_places_without_free_blocks(struct gos__sched *s)
@@ -105,13 +125,15 @@ static struct gos__sched_peer *best_peer(const struct gos__sched *s, uint32_t li
 {
     struct gos__sched_peer *best = NULL;
     int64_t best_ns = INT64_MAX;
+    bool urgent = limit <= s->awaited;
     GOS__SCHED_EACH_PEER(s, p)
     {
-        if (p->stalled != stalled || !gos__sched_room(s, p, 0))
+        if (p->stalled != stalled ||
+            !(urgent ? gos__sched_urgent_room(s, p, 0) : gos__sched_room(s, p)))
             continue;
         if (p->cursor_change == s->change && p->cursor >= limit)
             continue;
-        int64_t ns = gos__sched_expect(p);
+        int64_t ns = gos__sched_expect(s, p);
         if (ns < best_ns) {
             best_ns = ns;
             best = p;
@@ -130,11 +152,16 @@ static void fill(struct gos__sched *s, uint32_t limit, bool stalled)
         if (place >= limit)
             continue; /* its cursor says so now */
         struct gos__sched_piece *piece = s->order[place].piece;
-        gos__sched_ask(s, p, piece, gos__sched_first_free(piece));
+        gos__sched_ask(s, p, piece, gos__sched_first_free(piece), false);
     }
 }
 
 /* ---- hedging: a late block that a reader waits for is asked twice ---- */
+
+static bool has_room_for_late(const struct gos__sched *s, const struct gos__sched_peer *p)
+{
+    return gos__sched_urgent_room(s, p, HEDGE_EXTRA);
+}
 
 static struct gos__sched_peer *second_peer(const struct gos__sched *s,
                                            const struct gos__sched_piece *piece,
@@ -143,14 +170,28 @@ static struct gos__sched_peer *second_peer(const struct gos__sched *s,
     struct gos__sched_peer *best = NULL;
     GOS__SCHED_EACH_PEER(s, p)
     {
-        if (p == first || p->stalled || !gos__sched_room(s, p, HEDGE_EXTRA) || !may_ask(p, piece))
+        if (p == first || p->stalled || !has_room_for_late(s, p) || !may_ask(p, piece))
             continue;
-        if (best && gos__sched_expect(p) >= gos__sched_expect(best))
+        bool sat = gos__sched_sat_on(piece, p), best_sat = best && gos__sched_sat_on(piece, best);
+        if (best && (sat != best_sat ? sat : gos__sched_expect(s, p) >= gos__sched_expect(s, best)))
             continue;
         if (has(s, p, piece->number))
             best = p;
     }
     return best;
+}
+
+/* Late already, or certain to be: it sits in the queue of a slow peer, and one
+ * that was measured would have it here much sooner. */
+static bool worth_it(const struct gos__sched *s, const struct gos__sched_peer *first,
+                     const struct gos__sched_request *r, const struct gos__sched_peer *second)
+{
+    if (s->now >= r->until)
+        return true;
+    if (gos__sched_paused(s, first) && !gos__sched_paused(s, second))
+        return true;
+    return second->pace.rate &&
+           r->due - s->now > 3 * gos__sched_expect(s, second) + HEDGE_SOONER_NS;
 }
 
 static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
@@ -160,12 +201,12 @@ static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
         if (b->n_owners != 1)
             continue;
         const struct gos__sched_peer *first = b->owner[0].peer;
-        if (s->now < first->request[b->owner[0].slot].until)
-            continue;
         struct gos__sched_peer *p = second_peer(s, piece, first);
         if (!p)
             return;
-        gos__sched_ask(s, p, piece, i);
+        if (!worth_it(s, first, &first->request[b->owner[0].slot], p))
+            continue;
+        gos__sched_ask(s, p, piece, i, true);
         s->stats.hedges++;
     }
 }
@@ -174,7 +215,7 @@ static bool anybody_has_room(const struct gos__sched *s)
 {
     GOS__SCHED_EACH_PEER(s, p)
     {
-        if (!p->stalled && gos__sched_room(s, p, HEDGE_EXTRA))
+        if (!p->stalled && has_room_for_late(s, p))
             return true;
     }
     return false;
@@ -212,12 +253,14 @@ static bool may_hedge(const struct gos__sched *s)
 /* ---- keeping peers ---- */
 
 /* A block that costs nothing but its bytes: best of a piece that is not begun,
- * since the store drops it unseen. */
+ * since the store drops it unseen. Each time another one: the last request may
+ * not be answered yet. */
 static bool find_redundant(const struct gos__sched *s, const struct gos__sched_peer *p,
                            uint32_t *piece, uint32_t *block)
 {
     *block = 0;
-    for (*piece = 0; *piece < KEEPALIVE_SCAN; ++*piece) {
+    for (uint32_t i = 0; i < KEEPALIVE_SCAN; i++) {
+        *piece = (p->n_kept_up + i) % KEEPALIVE_SCAN;
         if (!gos__sched_find(s, *piece) && has(s, p, *piece))
             return true;
     }
@@ -228,7 +271,8 @@ static bool find_redundant(const struct gos__sched *s, const struct gos__sched_p
             continue;
         if (!pc && !gos__sched_find(s, *piece))
             return true;
-        for (*block = 0; pc && *block < pc->n_blocks; ++*block) {
+        for (uint32_t k = 0; pc && k < pc->n_blocks; k++) {
+            *block = (p->n_kept_up + k) % pc->n_blocks;
             if (pc->block[*block].state == GOS__SCHED_STORED)
                 return true;
         }
@@ -246,7 +290,8 @@ static void keep_alive(struct gos__sched *s, struct gos__sched_peer *p)
     if (s->now - p->last_ask < KEEPALIVE_NS)
         return;
     uint32_t piece, block;
-    if (p->n_stale < p->cap && find_redundant(s, p, &piece, &block))
+    /* Who does not answer even this is asked no more, and may go. */
+    if (!p->owes && p->n_stale < p->cap && find_redundant(s, p, &piece, &block))
         gos__sched_ask_redundant(s, p, piece, block);
     else
         p->last_ask = s->now - KEEPALIVE_NS + KEEPALIVE_AGAIN_NS;
@@ -294,8 +339,9 @@ int64_t gos__sched_step(struct gos__sched *s, int64_t now)
     GOS__SCHED_EACH_PEER(s, p)
     {
         gos__sched_expire(s, p);
-        if (p->stalled)
-            p->cursor_change = 0; /* what is too urgent for it depends on the others */
+        if (p->stalled || p->deferred)
+            p->cursor_change = 0; /* what is left to others depends on them */
+        p->deferred = false;
         show_interest(s, p);
         /* Before the requests and in the same write: a second small one would
          * wait for the acknowledgement of the first. */
@@ -315,7 +361,7 @@ uint32_t gos__sched_pick(const struct gos__sched *s, uint32_t piece, const uint3
     const struct gos__sched_peer *best = NULL;
     GOS__SCHED_EACH_PEER(s, p)
     {
-        bool excluded = p->choked || (best && (p->stalled || p->rate <= best->rate));
+        bool excluded = p->choked || (best && (p->stalled || p->pace.rate <= best->pace.rate));
         for (size_t i = 0; i < n && !excluded; i++)
             excluded = not_these[i] == p->who;
         if (!excluded && has(s, p, piece))

@@ -33,7 +33,7 @@ struct gos__sched_out {
 
 /* Counters, only ever growing. */
 struct gos__sched_stats {
-    uint64_t requests, cancels, hedges, rejects, stale_expired, keepalives, stalls;
+    uint64_t requests, cancels, hedges, rejects, stale_expired, keepalives, stalls, lost;
 };
 
 int gos__sched_new(struct gos__sched **out, const struct gos__sched_out *table, void *user);
@@ -51,9 +51,16 @@ void gos__sched_set_cap(struct gos__sched *s, struct gos__sched_peer *p, uint32_
 void gos__sched_choke(struct gos__sched *s, struct gos__sched_peer *p, bool choked);
 void gos__sched_reject(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                        uint32_t block);
-void gos__sched_have(struct gos__sched *s, struct gos__sched_peer *p);
-/* A block came from p: ends the request, feeds its rate. */
-void gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
+/* It has that piece now, or (-1) everything about what it has may be different. */
+void gos__sched_have(struct gos__sched *s, struct gos__sched_peer *p, int64_t piece);
+/* Whether it sends without end what nobody asked it for: it takes the line, and
+ * whatever limit there is, from the others. */
+bool gos__sched_floods(const struct gos__sched_peer *p);
+/* Whether it was asked, and silent for too long. */
+bool gos__sched_stalled(const struct gos__sched_peer *p);
+/* A block came from p: ends the request, feeds its rate. Returns whether it was
+ * asked for only to keep the peer. */
+bool gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                          uint32_t block, uint32_t len, int64_t now);
 
 /* ---- pieces ---- */
@@ -81,10 +88,14 @@ uint32_t gos__sched_pick(const struct gos__sched *s, uint32_t piece, const uint3
                          size_t n);
 
 /* The order in which begun pieces shall be asked for; the first `awaited` of
- * them have readers waiting. Begun pieces that are not in the list come after
- * it and are not asked for (what is under way may arrive). Unbegun ones are
- * skipped. -ENOMEM: the old order stays. */
+ * them have readers waiting. Begun pieces that are not in the list are not asked
+ * for, and what is under way of them is called off (what comes all the same may
+ * be stored). Unbegun ones are skipped. -ENOMEM: the old order stays. */
 int gos__sched_order(struct gos__sched *s, const uint32_t *pieces, size_t n, size_t awaited);
+
+/* All peers together may send so many bytes per second (0: no limit): more is not
+ * asked of them than they can deliver in a while. */
+void gos__sched_set_limit(struct gos__sched *s, uint64_t bytes_per_second);
 
 /* Do all there is to do now: ask, ask again, cancel, keep alive. Returns the
  * time of the next thing that needs no event, or INT64_MAX. */

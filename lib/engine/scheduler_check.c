@@ -26,6 +26,9 @@ static const char *check_block(const struct gos__sched *s, const struct gos__sch
         return "a block has too many owners";
     if (b->n_owners == 2 && b->owner[0].peer == b->owner[1].peer)
         return "a block is asked twice from one peer";
+    if (b->n_owners == 2 && !b->owner[0].peer->request[b->owner[0].slot].hedge &&
+        !b->owner[1].peer->request[b->owner[1].slot].hedge)
+        return "a block is asked twice, and it was not late";
     if (b->state == GOS__SCHED_ARRIVING && (s->arriving_piece != piece || s->arriving_block != i))
         return "a block arrives for ever";
     if (b->state == GOS__SCHED_FREE && i < piece->first_free)
@@ -50,6 +53,8 @@ static const char *check_piece(const struct gos__sched *s, const struct gos__sch
         n_asked += piece->block[i].state == GOS__SCHED_ASKED;
         *owners += piece->block[i].n_owners;
     }
+    if (n_asked && piece->place == GOS__SCHED_UNORDERED)
+        return "a block outside the windows is asked for";
     if (n_free != piece->n_free || n_asked != piece->n_asked)
         return "a piece has miscounted its blocks";
     if (piece->place != GOS__SCHED_UNORDERED &&
@@ -114,6 +119,8 @@ const char *gos__sched_check(const struct gos__sched *s)
         if (wrong)
             return wrong;
     }
+    if (live != s->n_live)
+        return "the requests are miscounted";
     if (owners != live)
         return "a request is live that no block knows";
     return check_order(s);

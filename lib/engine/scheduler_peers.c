@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scheduler's peers: what each was asked for, how fast it answers, and how
- * long to believe that it will. Network thread only. */
+ * The scheduler's peers: what each was asked for, what it may be asked for more,
+ * and what it says. Network thread only. */
 #include "engine/scheduler_private.h"
 
 #include <assert.h>
@@ -10,21 +10,17 @@
 #include "base/error.h"
 #include "base/minmax.h"
 
-/* A queue holds what a peer delivers in this time: deep enough to keep it busy
- * over a round trip, shallow enough that a seek is not stuck behind it. */
-#define LEAD_NS (300 * GOS__MS)
-#define SILENCE_MAX_NS GOS__SECOND
-#define RATE_WINDOW_NS (200 * GOS__MS)
-#define SHORT_WINDOW_NS (50 * GOS__MS) /* enough when the queue ran dry in it */
-#define GUESSED_RATE 500000            /* bytes a second, of a peer never measured */
-#define HEDGE_NS (600 * GOS__MS)
-#define STALL_NS (3 * GOS__SECOND)
-#define STALL_MAX_NS (30 * GOS__SECOND)
-#define LOST_NS (20 * GOS__SECOND) /* others were answered meanwhile: this one was forgotten */
+#define HEDGE_NS (600 * GOS__MS) /* clients that limit themselves send twice a second */
 #define STALE_NS (10 * GOS__SECOND)
-#define SWEEP_NS GOS__SECOND
 #define REJECTED_NS (50 * GOS__MS) /* doubled with each further reject */
 #define REJECTS_COUNTED 6
+#define CHOKE_LEAST_NS (2 * GOS__SECOND) /* clients choose whom to choke every 10 s or more */
+/* Answers may come that late that the request was forgotten, or twice. */
+#define UNASKED_LEAST 256
+#define UNASKED_SHARE 2
+#define LIMIT_LEAST 4             /* requests of all peers that there may always be */
+#define LIMIT_LEAD_NS GOS__SECOND /* what the limit lets through in this time is asked for */
+#define URGENT_EXTRA 8
 
 /* ---- the queue ---- */
 
@@ -47,6 +43,7 @@ static void retire(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot
     struct gos__sched_request *r = &p->request[slot];
     assert(r->state == GOS__SCHED_LIVE);
     p->n_live--;
+    s->n_live--;
     if (state == GOS__SCHED_UNUSED) {
         slot_put(p, slot);
         return;
@@ -58,15 +55,15 @@ static void retire(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot
 }
 
 /* The same, and its block is free unless somebody else was asked for it too. */
-static void take_back(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot,
-                      enum gos__sched_request_state state)
+void gos__sched_take_back(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot,
+                          enum gos__sched_request_state state)
 {
     struct gos__sched_request r = p->request[slot];
     retire(s, p, slot, state);
     gos__sched_disown(s, r.piece, r.block, p);
 }
 
-static void forget_stale(struct gos__sched_peer *p, uint8_t slot)
+void gos__sched_forget_stale(struct gos__sched_peer *p, uint8_t slot)
 {
     p->n_stale--;
     p->n_cancel_due -= p->request[slot].state == GOS__SCHED_CANCEL_DUE;
@@ -109,82 +106,64 @@ void gos__sched_send_cancels(struct gos__sched *s, struct gos__sched_peer *p)
     }
 }
 
-/* ---- rate ---- */
+/* ---- what to expect of it ---- */
 
-static void close_window(struct gos__sched_peer *p, int64_t ns)
+int64_t gos__sched_expect(const struct gos__sched *s, const struct gos__sched_peer *p)
 {
-    uint64_t rate = p->window_bytes * (uint64_t)GOS__SECOND / (uint64_t)ns;
-    /* Quick to believe that it is faster: too short a queue would make it slow. */
-    if (!p->rate)
-        p->rate = rate;
-    else if (rate > p->rate)
-        p->rate = (p->rate + 3 * rate) / 4;
-    else
-        p->rate = (p->rate + rate) / 2;
-    p->rate = gos__max_u64(p->rate, 1);
-    /* A peer that sends in bursts must find enough in its queue for a whole one. */
-    p->silence = gos__max_i64(p->window_silence, p->silence - p->silence / 8);
-    int64_t lead_ns = LEAD_NS + gos__min_i64(2 * p->silence, SILENCE_MAX_NS);
-    uint64_t lead = p->rate * (uint64_t)(lead_ns / GOS__MS) / 1000 / GOS__SCHED_BLOCK;
-    p->depth = (uint32_t)gos__min_u64(lead + GOS__SCHED_MIN_DEPTH, GOS__SCHED_MAX_QUEUE);
+    return gos__pace_expect(&p->pace, p->n_live, s->now) << p->distrust;
 }
 
-static void open_window(struct gos__sched_peer *p, int64_t now)
+int64_t gos__sched_expect_steady(const struct gos__sched_peer *p)
 {
-    p->window_start = now;
-    p->window_bytes = 0;
-    p->window_silence = 0;
+    return (p->pace.latency + gos__pace_time_of(&p->pace, p->n_live + 1)) << p->distrust;
 }
 
-/* Time in which nothing was asked says nothing about the peer. */
-static void skip_idle_time(struct gos__sched_peer *p, int64_t now)
+/* What is asked of all peers takes so long with the limit that there is. */
+int64_t gos__sched_time_of_limit(const struct gos__sched *s)
 {
-    int64_t busy = p->last_delivery - p->window_start;
-    if (busy >= SHORT_WINDOW_NS)
-        close_window(p, busy);
-    open_window(p, now);
+    uint64_t bytes = ((uint64_t)s->n_live + 1) * GOS__SCHED_BLOCK;
+    return s->limit ? (int64_t)(bytes * (uint64_t)GOS__MS / s->limit) * 1000 : 0;
 }
 
-static void feed_rate(struct gos__sched_peer *p, uint32_t len, int64_t now)
+void gos__sched_set_limit(struct gos__sched *s, uint64_t bytes_per_second)
 {
-    if (!p->n_live && !p->stalled)
-        return; /* a late answer or a keep-alive: the time before it was idle */
-    p->window_bytes += len;
-    p->window_silence = gos__max_i64(p->window_silence, now - p->waiting_since);
-    if (now - p->window_start >= RATE_WINDOW_NS) {
-        close_window(p, now - p->window_start);
-        open_window(p, now);
-    } else if (!p->rate && p->depth < GOS__SCHED_MAX_QUEUE) {
-        p->depth++; /* until it is measured the queue doubles with each round trip */
-    }
-    p->last_delivery = now;
-    p->waiting_since = now;
+    s->limit = bytes_per_second;
 }
 
-static int64_t time_of(const struct gos__sched_peer *p, uint64_t blocks)
+static bool within_limit(const struct gos__sched *s)
 {
-    uint64_t rate = p->rate ? p->rate : GUESSED_RATE;
-    return (int64_t)(blocks * GOS__SCHED_BLOCK * (uint64_t)GOS__SECOND / rate);
-}
-
-int64_t gos__sched_expect(const struct gos__sched_peer *p)
-{
-    return time_of(p, p->n_live + 1);
-}
-
-static int64_t patience(const struct gos__sched_peer *p)
-{
-    int64_t ns = p->rate ? 2 * time_of(p, 1) : 0;
-    return gos__min_i64(gos__max_i64(ns, STALL_NS), STALL_MAX_NS);
+    return !s->limit || s->n_live < LIMIT_LEAST || gos__sched_time_of_limit(s) < LIMIT_LEAD_NS;
 }
 
 /* ---- asking ---- */
 
-bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p, uint32_t extra)
+bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p)
 {
-    if (p->choked || s->now < p->quiet_until)
+    if (p->choked || s->now < p->quiet_until || p->n_live >= p->ceiling || !within_limit(s))
         return false;
-    return p->n_live < (p->stalled ? 1 : p->depth + extra) && p->n_live + p->n_stale < p->cap;
+    return p->n_live < (p->stalled ? 1 : p->pace.depth) && p->n_live + p->n_stale < p->cap;
+}
+
+/* It has stopped to send, as clients do that limit themselves. */
+bool gos__sched_paused(const struct gos__sched *s, const struct gos__sched_peer *p)
+{
+    return gos__pace_between_pulses(&p->pace, s->now);
+}
+
+bool gos__sched_urgent_room(const struct gos__sched *s, const struct gos__sched_peer *p,
+                            uint32_t extra)
+{
+    if (p->choked || s->now < p->quiet_until || p->n_live + p->n_stale >= p->cap ||
+        p->n_live >= p->ceiling || !within_limit(s))
+        return false;
+    if (p->stalled)
+        return p->n_live < 1;
+    uint32_t pulse_depth = gos__pace_pulse_depth(&p->pace, s->now);
+    if (pulse_depth)
+        return p->n_live < pulse_depth;
+    /* Who was never measured may be slow: it gets no more than a taste. */
+    return p->n_live <
+           p->pace.depth + extra + (p->pace.rate ? URGENT_EXTRA + p->pace.depth / 4 : 0);
 }
 
 static void send_request(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot,
@@ -192,23 +171,36 @@ static void send_request(struct gos__sched *s, struct gos__sched_peer *p, uint8_
 {
     p->request[slot] = *r;
     p->last_ask = s->now;
+    p->n_asked++;
     p->unflushed = true;
     s->out.request(s->user, p->handle, r->piece, r->block);
 }
 
 void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos__sched_piece *piece,
-                    uint32_t block)
+                    uint32_t block, bool hedge)
 {
     uint8_t slot = slot_take(p);
     if (!p->n_live) {
         p->waiting_since = s->now;
         if (!p->stalled) /* else the silence counts */
-            skip_idle_time(p, s->now);
+            gos__pace_begin(&p->pace, s->now);
     }
-    int64_t late = gos__max_i64(HEDGE_NS, 2 * gos__sched_expect(p));
-    struct gos__sched_request r = {piece->number, block, s->now, s->now + late, GOS__SCHED_LIVE};
+    int64_t expect = gos__sched_expect(s, p);
+    /* Who sends in bursts is not late between two of them. */
+    int64_t late = gos__max_i64(HEDGE_NS, 2 * expect + 2 * p->pace.silence);
+    struct gos__sched_request r = {.piece = piece->number,
+                                   .block = block,
+                                   .asked = s->now,
+                                   .due = s->now + expect,
+                                   .until = s->now + late,
+                                   .state = GOS__SCHED_LIVE,
+                                   .alone = p->n_live == 0,
+                                   .queue = (uint8_t)p->n_live,
+                                   .answered = p->n_answered,
+                                   .hedge = hedge};
     gos__sched_own(piece, block, p, slot);
     p->n_live++;
+    s->n_live++;
     s->stats.requests++;
     send_request(s, p, slot, &r);
 }
@@ -216,64 +208,17 @@ void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos_
 void gos__sched_ask_redundant(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                               uint32_t block)
 {
-    struct gos__sched_request r = {piece, block, s->now, s->now + STALE_NS, GOS__SCHED_STALE};
+    struct gos__sched_request r = {.piece = piece,
+                                   .block = block,
+                                   .asked = s->now,
+                                   .until = s->now + STALE_NS,
+                                   .state = GOS__SCHED_STALE,
+                                   .kept_up = true};
     p->n_stale++;
+    p->n_kept_up++;
+    p->owes = true;
     s->stats.keepalives++;
     send_request(s, p, slot_take(p), &r);
-}
-
-/* ---- what time does ---- */
-
-/* It answers other requests, not this one. Who does that on purpose shall not be
- * able to keep a piece that only he may send. */
-static void lose(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot)
-{
-    struct gos__sched_piece *piece = gos__sched_find(s, p->request[slot].piece);
-    take_back(s, p, slot, GOS__SCHED_CANCEL_DUE);
-    if (piece && piece->only == p->who)
-        gos__sched_release_only(s, piece);
-}
-
-static void sweep(struct gos__sched *s, struct gos__sched_peer *p)
-{
-    for (unsigned i = 0; i < GOS__SCHED_MAX_QUEUE; i++) {
-        const struct gos__sched_request *r = &p->request[i];
-        if (r->state == GOS__SCHED_STALE && s->now >= r->until) {
-            forget_stale(p, (uint8_t)i);
-            s->stats.stale_expired++;
-        } else if (r->state == GOS__SCHED_LIVE &&
-                   s->now - r->asked >= gos__max_i64(LOST_NS, 2 * (r->until - r->asked))) {
-            lose(s, p, (uint8_t)i);
-        }
-    }
-}
-
-void gos__sched_expire(struct gos__sched *s, struct gos__sched_peer *p)
-{
-    if (p->n_live && s->now - p->waiting_since >= patience(p)) {
-        for (unsigned i = 0; i < GOS__SCHED_MAX_QUEUE; i++) {
-            if (p->request[i].state == GOS__SCHED_LIVE)
-                take_back(s, p, (uint8_t)i, GOS__SCHED_CANCEL_DUE);
-        }
-        p->stalled = true;
-        s->stats.stalls++;
-    }
-    if (s->now >= p->next_sweep) {
-        sweep(s, p);
-        p->next_sweep = s->now + SWEEP_NS;
-    }
-}
-
-int64_t gos__sched_peer_next(const struct gos__sched *s, const struct gos__sched_peer *p)
-{
-    int64_t next = INT64_MAX;
-    if (p->n_live)
-        next = p->waiting_since + patience(p);
-    if (p->n_live || p->n_stale)
-        next = gos__min_i64(next, p->next_sweep);
-    if (!p->choked && p->quiet_until > s->now)
-        next = gos__min_i64(next, p->quiet_until);
-    return next;
 }
 
 /* ---- events ---- */
@@ -286,8 +231,8 @@ int gos__sched_join(struct gos__sched *s, struct gos__sched_peer **out, void *pe
     p->handle = peer;
     p->who = who;
     p->choked = true;
-    p->cap = GOS__SCHED_MAX_QUEUE;
-    p->depth = GOS__SCHED_MIN_DEPTH;
+    p->cap = p->ceiling = GOS__SCHED_MAX_QUEUE;
+    gos__pace_init(&p->pace);
     while (p->n_unused < GOS__SCHED_MAX_QUEUE) {
         p->unused[p->n_unused] = (uint8_t)(GOS__SCHED_MAX_QUEUE - 1 - p->n_unused);
         p->n_unused++;
@@ -301,7 +246,7 @@ void gos__sched_leave(struct gos__sched *s, struct gos__sched_peer *p)
 {
     for (unsigned i = 0; p->n_live && i < GOS__SCHED_MAX_QUEUE; i++) {
         if (p->request[i].state == GOS__SCHED_LIVE)
-            take_back(s, p, (uint8_t)i, GOS__SCHED_UNUSED);
+            gos__sched_take_back(s, p, (uint8_t)i, GOS__SCHED_UNUSED);
     }
     gos__list_remove(&p->link);
     gos__free(p);
@@ -321,17 +266,27 @@ void gos__sched_set_cap(struct gos__sched *s, struct gos__sched_peer *p, uint32_
  * rejected, or still be served. Nobody waits for that either way. */
 static void drop_queue(struct gos__sched *s, struct gos__sched_peer *p)
 {
+    p->owes = p->owes && p->fast; /* else it could not be kept when it unchokes us */
     for (unsigned i = 0; i < GOS__SCHED_MAX_QUEUE; i++) {
         struct gos__sched_request *r = &p->request[i];
         if (r->state == GOS__SCHED_LIVE) {
-            take_back(s, p, (uint8_t)i, p->fast ? GOS__SCHED_STALE : GOS__SCHED_UNUSED);
+            gos__sched_take_back(s, p, (uint8_t)i, p->fast ? GOS__SCHED_STALE : GOS__SCHED_UNUSED);
         } else if (r->state != GOS__SCHED_UNUSED && !p->fast) {
-            forget_stale(p, (uint8_t)i);
+            gos__sched_forget_stale(p, (uint8_t)i);
         } else if (r->state == GOS__SCHED_CANCEL_DUE) {
             r->state = GOS__SCHED_STALE;
             p->n_cancel_due--;
         }
     }
+}
+
+/* It does not want to be asked: ask it again, but not in a circle as fast as the
+ * link is. Counts from the next pass, since this event carries no time. */
+static void refused(struct gos__sched_peer *p)
+{
+    p->quiet_due = REJECTED_NS << p->rejects;
+    if (p->rejects < REJECTS_COUNTED)
+        p->rejects++;
 }
 
 void gos__sched_choke(struct gos__sched *s, struct gos__sched_peer *p, bool choked)
@@ -340,11 +295,18 @@ void gos__sched_choke(struct gos__sched *s, struct gos__sched_peer *p, bool chok
         return;
     p->choked = choked;
     if (choked) {
+        p->choke_broke = p->n_live > 0;
+        p->choked_at = s->now;
         drop_queue(s, p);
         return;
     }
+    /* Who chokes for a moment, again and again, only wants its requests to look new:
+     * others shall be asked, who may be slower, but answer. */
+    if (s->now - p->choked_at >= CHOKE_LEAST_NS)
+        p->brief_chokes = 0;
+    else if (p->choke_broke && p->brief_chokes++)
+        refused(p);
     p->stalled = false;
-    p->quiet_until = 0;
     p->last_ask = GOS__SCHED_NEXT_PASS; /* this event carries no time */
 }
 
@@ -352,34 +314,55 @@ void gos__sched_reject(struct gos__sched *s, struct gos__sched_peer *p, uint32_t
                        uint32_t block)
 {
     s->stats.rejects++;
+    p->owes = false;
     uint8_t slot;
     /* What was given up was asked first, so it is answered first. */
     if (find_stale(p, piece, block, &slot)) {
-        forget_stale(p, slot);
+        gos__sched_forget_stale(p, slot);
         return;
     }
     struct gos__sched_piece *pc = gos__sched_find(s, piece);
     if (!pc || block >= pc->n_blocks || !gos__sched_owns(&pc->block[block], p, &slot))
         return;
-    take_back(s, p, slot, GOS__SCHED_UNUSED);
+    gos__sched_take_back(s, p, slot, GOS__SCHED_UNUSED);
     if (pc->only == p->who)
         gos__sched_release_only(s, pc);
-    /* It may reject for ever: ask it again, but not in a circle as fast as the link is. */
-    p->quiet_until = s->now + (REJECTED_NS << p->rejects);
-    if (p->rejects < REJECTS_COUNTED)
-        p->rejects++;
+    refused(p); /* it may reject for ever */
 }
 
-void gos__sched_have(struct gos__sched *s, struct gos__sched_peer *p)
+/* Of one piece it costs a look-up, whatever the piece: who sends these without end
+ * shall not make us look through the order again for each. */
+void gos__sched_have(struct gos__sched *s, struct gos__sched_peer *p, int64_t piece)
 {
-    (void)s;
-    p->cursor_change = 0;
+    if (piece < 0) {
+        p->cursor_change = 0;
+        p->interest_order = 0;
+        return;
+    }
+    const struct gos__sched_piece *pc = gos__sched_find(s, (uint32_t)piece);
+    if (!pc || pc->place == GOS__SCHED_UNORDERED)
+        return;
     p->interest_order = 0;
+    if (pc->place < p->cursor)
+        p->cursor = pc->place;
 }
 
-static void answered(struct gos__sched_peer *p, uint32_t len, int64_t now)
+bool gos__sched_floods(const struct gos__sched_peer *p)
 {
-    feed_rate(p, len, now);
+    return p->n_unasked > UNASKED_LEAST + UNASKED_SHARE * p->n_asked;
+}
+
+bool gos__sched_stalled(const struct gos__sched_peer *p)
+{
+    return p->stalled;
+}
+
+static void answered(struct gos__sched_peer *p, uint32_t len, bool alone, int64_t now)
+{
+    if (p->n_live || p->stalled) { /* else a late answer: the time before it was idle */
+        gos__pace_received(&p->pace, len, now - p->waiting_since, alone, now);
+        p->waiting_since = now;
+    }
     p->rejects = 0;
     if (p->stalled) {
         p->stalled = false;
@@ -387,10 +370,12 @@ static void answered(struct gos__sched_peer *p, uint32_t len, int64_t now)
     }
 }
 
-void gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
+bool gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                          uint32_t block, uint32_t len, int64_t now)
 {
     s->now = gos__max_i64(s->now, now);
+    bool kept_up = false;
+    p->owes = false;
     struct gos__sched_piece *pc = gos__sched_find(s, piece);
     struct gos__sched_block *b = pc && block < pc->n_blocks ? &pc->block[block] : NULL;
     uint8_t slot, older;
@@ -398,10 +383,15 @@ void gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32
     bool owned = b && gos__sched_owns(b, p, &slot);
     /* Only answers are signs of life: else whoever sends what nobody asked for
      * could sit on what he was asked. */
+    p->n_answered += owned;
     if (given_up || owned)
-        answered(p, len, s->now);
-    if (given_up)
-        forget_stale(p, older);
+        answered(p, len, owned && !given_up && p->request[slot].alone, s->now);
+    if (!given_up && !owned)
+        p->n_unasked++;
+    if (given_up) {
+        kept_up = p->request[older].kept_up;
+        gos__sched_forget_stale(p, older);
+    }
     if (owned) {
         /* Asked twice, it answered the first: the second can be cancelled. */
         retire(s, p, slot, given_up ? GOS__SCHED_CANCEL_DUE : GOS__SCHED_UNUSED);
@@ -409,4 +399,5 @@ void gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32
     }
     if (b)
         gos__sched_arrive(s, pc, block, p->who);
+    return kept_up;
 }

@@ -81,6 +81,11 @@ void gos__sched_drop_pieces(struct gos__sched *s)
 
 /* ---- blocks ---- */
 
+bool gos__sched_sat_on(const struct gos__sched_piece *piece, const struct gos__sched_peer *p)
+{
+    return piece->sat_on >> (p->who % 64) & 1;
+}
+
 /* The piece has a block to ask for that it did not have. */
 static void became_wanted(struct gos__sched *s, const struct gos__sched_piece *piece)
 {
@@ -248,6 +253,7 @@ static void reset_blocks(struct gos__sched *s, struct gos__sched_piece *piece, c
 {
     piece->n_free = 0;
     piece->first_free = 0;
+    piece->sat_on = 0;
     for (uint32_t i = 0; i < piece->n_blocks; i++) {
         struct gos__sched_block *b = &piece->block[i];
         b->sender = GOS__SCHED_NOBODY;
@@ -328,6 +334,33 @@ void gos__sched_restart(struct gos__sched *s, uint32_t piece, const uint8_t *hav
 
 /* ---- the order ---- */
 
+/* Take all pieces out of the order; returns them as a chain. */
+static struct gos__sched_piece *unlist(struct gos__sched *s)
+{
+    struct gos__sched_piece *first = NULL;
+    for (uint32_t i = 0; i < s->order_len; i++) {
+        struct gos__sched_piece *piece = s->order[i].piece;
+        if (!piece)
+            continue;
+        piece->place = GOS__SCHED_UNORDERED;
+        piece->was_listed = first;
+        first = piece;
+    }
+    return first;
+}
+
+/* Nobody is asked for its blocks any more; they are free. */
+static void free_asked(struct gos__sched *s, struct gos__sched_piece *piece)
+{
+    for (uint32_t i = 0; piece->n_asked && i < piece->n_blocks; i++) {
+        if (piece->block[i].state != GOS__SCHED_ASKED)
+            continue;
+        call_off(s, &piece->block[i]);
+        piece->n_asked--;
+        make_free(s, piece, i);
+    }
+}
+
 int gos__sched_order(struct gos__sched *s, const uint32_t *pieces, size_t n, size_t awaited)
 {
     assert(n < GOS__SCHED_UNORDERED && awaited <= n);
@@ -338,10 +371,7 @@ int gos__sched_order(struct gos__sched *s, const uint32_t *pieces, size_t n, siz
         s->order = order;
         s->order_cap = (uint32_t)n;
     }
-    for (uint32_t i = 0; i < s->order_len; i++) {
-        if (s->order[i].piece)
-            s->order[i].piece->place = GOS__SCHED_UNORDERED;
-    }
+    struct gos__sched_piece *left = unlist(s);
     s->order_unbegun = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct gos__sched_piece *piece = gos__sched_find(s, pieces[i]);
@@ -352,6 +382,12 @@ int gos__sched_order(struct gos__sched *s, const uint32_t *pieces, size_t n, siz
         else
             s->order_unbegun++;
         s->order[i] = (struct gos__sched_place){pieces[i], piece};
+    }
+    /* What is not named any more is called off: the line is needed elsewhere. What
+     * comes all the same is kept for as long as the piece is. */
+    for (; left; left = left->was_listed) {
+        if (left->place == GOS__SCHED_UNORDERED)
+            free_asked(s, left);
     }
     s->order_len = (uint32_t)n;
     s->awaited = (uint32_t)awaited;

@@ -6,18 +6,19 @@
  *
  *   scheduler.c         the pass: whom to ask for what, and when to look again
  *   scheduler_pieces.c  pieces, blocks, the order
- *   scheduler_peers.c   peers, their queues, how fast they are
+ *   scheduler_peers.c   peers, their queues, what they say
+ *   scheduler_time.c    what follows when they do not answer
  *   scheduler_check.c   the invariants, for tests */
 #ifndef GOS_ENGINE_SCHEDULER_PRIVATE_H
 #define GOS_ENGINE_SCHEDULER_PRIVATE_H
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "engine/pace.h"
 #include "engine/scheduler.h"
 
 #define GOS__SCHED_BLOCK 16384
-#define GOS__SCHED_MIN_DEPTH 8 /* requests at a peer whose rate is not known */
-#define GOS__SCHED_OWNERS 2    /* peers asked for one block at the same time */
+#define GOS__SCHED_OWNERS 2 /* peers asked for one block at the same time */
 #define GOS__SCHED_NEXT_PASS INT64_MIN
 #define GOS__SCHED_UNORDERED UINT32_MAX /* a piece that is not in the order */
 
@@ -43,13 +44,15 @@ struct gos__sched_block {
 };
 
 struct gos__sched_piece {
-    struct gos__sched_piece *next; /* in its bucket */
+    struct gos__sched_piece *next;       /* in its bucket */
+    struct gos__sched_piece *was_listed; /* scratch of gos__sched_order() */
     uint32_t number;
     uint32_t n_blocks;
     uint32_t n_free;
     uint32_t n_asked;
     uint32_t first_free; /* no block before it is free */
     uint32_t place;      /* in the order, or GOS__SCHED_UNORDERED */
+    uint64_t sat_on;     /* who kept a request of it unanswered: a bit for each, some share one */
     uint32_t only;       /* the one peer to ask, or GOS__SCHED_NOBODY */
     struct gos__sched_block block[];
 };
@@ -73,8 +76,15 @@ struct gos__sched_request {
     uint32_t piece;
     uint32_t block;
     int64_t asked;
+    int64_t due;   /* live: expected then */
     int64_t until; /* live: late from then on; else: forgotten from then on */
     uint8_t state;
+    bool alone;        /* nothing else was asked when it was: its time is the latency */
+    bool kept_up;      /* asked for only to keep the peer */
+    bool called_off;   /* ... and not answered: a cancel was sent */
+    uint32_t answered; /* peer.n_answered when it was asked */
+    uint8_t queue;     /* requests that it had when this one was asked */
+    bool hedge;        /* somebody else was asked before, and is late */
 };
 
 struct gos__sched_peer {
@@ -85,6 +95,7 @@ struct gos__sched_peer {
     bool choked;
     bool interested; /* told so */
     bool stalled;    /* asked, and silent for too long */
+    bool deferred;   /* something was left to others that are faster */
     bool unflushed;
     /* Nothing for this peer before this place of the order, as of that change. */
     uint32_t cursor;
@@ -92,24 +103,29 @@ struct gos__sched_peer {
     uint64_t interest_order; /* the order in which it was found to have nothing */
     /* queue */
     uint32_t cap;
-    uint32_t depth;
+    uint32_t ceiling;      /* requests that it is known to hold; some drop what is beyond */
+    int64_t ceiling_until; /* raised again then */
     uint32_t n_live;
     uint32_t n_stale; /* and due for cancelling */
     uint32_t n_cancel_due;
     uint32_t n_unused;
     uint8_t unused[GOS__SCHED_MAX_QUEUE];
     struct gos__sched_request request[GOS__SCHED_MAX_QUEUE];
-    /* times and rate */
-    uint64_t rate; /* bytes a second; 0: not known */
-    int64_t window_start;
-    uint64_t window_bytes;
-    int64_t window_silence; /* the longest time between two blocks, in this window */
-    int64_t silence;        /* and of late: Transmission sends twice a second */
-    int64_t last_ask;       /* or GOS__SCHED_NEXT_PASS: counts from the next pass */
-    int64_t last_delivery;
-    int64_t waiting_since; /* while something is live: the last sign of life */
-    int64_t quiet_until;   /* it rejected: not asked before */
-    uint32_t rejects;      /* in a row */
+    struct gos__pace pace;
+    unsigned distrust; /* requests that it kept while it answered others, of late */
+    int64_t distrust_until;
+    int64_t last_ask;            /* or GOS__SCHED_NEXT_PASS: counts from the next pass */
+    int64_t waiting_since;       /* while something is live: the last sign of life */
+    int64_t quiet_until;         /* it rejected: not asked before */
+    int64_t quiet_due;           /* the same, counted from the next pass; 0: none */
+    int64_t choked_at;           /* the last time ... */
+    bool choke_broke;            /* ... and it had been asked for something */
+    unsigned brief_chokes;       /* in a row */
+    uint64_t n_asked, n_unasked; /* requests, and blocks that answer none, ever */
+    bool owes;           /* the last request that was only to keep it, and no answer since */
+    uint32_t n_answered; /* requests that were; may wrap */
+    uint32_t n_kept_up;  /* requests that were only to keep it */
+    uint32_t rejects;    /* in a row */
     int64_t next_sweep;
 };
 
@@ -124,6 +140,8 @@ struct gos__sched {
     uint32_t n_buckets; /* a power of two */
     uint32_t n_pieces;
     uint32_t n_only; /* pieces that are asked from one peer only */
+    uint32_t n_live; /* requests of all peers */
+    uint64_t limit;  /* bytes a second of all peers; 0: none */
     /* the order */
     struct gos__sched_place *order;
     uint32_t order_len;
@@ -149,6 +167,8 @@ struct gos__sched {
 
 struct gos__sched_piece *gos__sched_find(const struct gos__sched *s, uint32_t number);
 void gos__sched_drop_pieces(struct gos__sched *s);
+/* Whether p kept a request of this piece unanswered, while it answered others. */
+bool gos__sched_sat_on(const struct gos__sched_piece *piece, const struct gos__sched_peer *p);
 /* Somebody may be asked for it who could not be before. */
 void gos__sched_release_only(struct gos__sched *s, struct gos__sched_piece *piece);
 /* The first free block of a piece that has one. */
@@ -171,18 +191,37 @@ void gos__sched_settle(struct gos__sched *s);
 /* ---- scheduler_peers.c ---- */
 
 /* How long a further block asked from p now should take. */
-int64_t gos__sched_expect(const struct gos__sched_peer *p);
-/* Whether p may be asked for one more, `extra` of them beyond what keeps it busy. */
-bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p, uint32_t extra);
-/* Ask p for a block that it does not own; it has room. */
+int64_t gos__sched_expect(const struct gos__sched *s, const struct gos__sched_peer *p);
+/* The same for a peer that sends all the time: pulses are not looked at. */
+int64_t gos__sched_expect_steady(const struct gos__sched_peer *p);
+/* Whether p may be asked for one more. */
+bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p);
+bool gos__sched_paused(const struct gos__sched *s, const struct gos__sched_peer *p);
+/* The same, for what a reader waits for: queues are kept full of read-ahead, and it
+ * need not wait for a place in one; but a peer between two pulses gets one block.
+ * `extra`: for what is late already. */
+bool gos__sched_urgent_room(const struct gos__sched *s, const struct gos__sched_peer *p,
+                            uint32_t extra);
+/* Ask p for a block that it does not own; it has room. `hedge`: somebody else was asked. */
 void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos__sched_piece *piece,
-                    uint32_t block);
+                    uint32_t block, bool hedge);
 /* Ask for a block that nobody wants, so that the peer stays. */
 void gos__sched_ask_redundant(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                               uint32_t block);
 /* The request has lost its block; the peer will be told by the next pass. */
 void gos__sched_give_up(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot);
 void gos__sched_send_cancels(struct gos__sched *s, struct gos__sched_peer *p);
+/* A live request ends, or goes on as one that nobody waits for; its block is free
+ * unless somebody else was asked for it too. */
+void gos__sched_take_back(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot,
+                          enum gos__sched_request_state state);
+/* A request that was given up will not be answered any more. */
+void gos__sched_forget_stale(struct gos__sched_peer *p, uint8_t slot);
+/* What is asked of all peers takes so long with the limit that there is. */
+int64_t gos__sched_time_of_limit(const struct gos__sched *s);
+
+/* ---- scheduler_time.c ---- */
+
 /* Take back what a silent peer was asked, forget what will not be answered. */
 void gos__sched_expire(struct gos__sched *s, struct gos__sched_peer *p);
 /* When gos__sched_expire() may have something to do, or the peer may be asked again. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Life of a session: making its arena and threads, closing it, its figures.
+ * Life of a session: making its arena and threads, closing it.
  * Runs in callers' threads; the taking down itself is done by the pump. */
 #include "engine/engine.h"
 
@@ -13,19 +13,22 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/minmax.h"
 #include "base/opts.h"
 
 #define DEFAULT_RAM (UINT64_C(256) << 20)
 #define LEAST_RAM (UINT64_C(1) << 20)
-#define DEFAULT_MAX_PEERS 200
 #define DEFAULT_CLOSE_NS GOS__SECOND
+#define DEFAULT_SLEEP_AFTER_NS (600 * GOS__SECOND)
 #define LISTEN_EVERYWHERE "0.0.0.0:0,[::]:0"
 
 static void session_free(gos_session *s)
 {
     gos__arena_finish(&s->arena);
-    gos__free(s->plan);
+    gos__registry_finish(&s->registry);
+    gos__plan_finish(s);
     gos__free(s->block_ptrs);
+    gos__events_finish(&s->events);
     gos__cond_finish(&s->changed);
     gos__cond_finish(&s->done_wakes);
     gos__cond_finish(&s->hash_wakes);
@@ -39,6 +42,12 @@ void gos__session_unref_locked(gos_session *s)
     gos__unlock(&s->lock);
     if (last)
         session_free(s);
+}
+
+int64_t gos__session_now_locked(gos_session *s)
+{
+    /* The pump frees `lt` only after it has said `closing` is dealt with. */
+    return s->closing || !s->lt ? gos__clock_ns() : ltc_now_ns(s->lt);
 }
 
 /* Whether this is one of the session's own threads. */
@@ -104,6 +113,7 @@ static int init_parts(gos_session *s, const struct gos_session_opts *o)
         gos__cond_init(&s->hash_wakes) < 0)
         return gos__error_nomem();
     gos__list_init(&s->torrents);
+    gos__list_init(&s->awake);
     gos__list_init(&s->waiting);
     gos__list_init(&s->ready);
     gos__list_init(&s->to_hash);
@@ -111,17 +121,30 @@ static int init_parts(gos_session *s, const struct gos_session_opts *o)
     gos__list_init(&s->pieces);
     gos__list_init(&s->calls);
     gos__list_init(&s->known);
-    s->next_expiry = s->replan_at = INT64_MAX;
+    gos__list_init(&s->readers);
+    s->next_expiry = s->next_blocked = s->next_sleep = INT64_MAX;
+    s->sleep_after_ns = o->sleep_after_ns ? o->sleep_after_ns : DEFAULT_SLEEP_AFTER_NS;
+    if (s->sleep_after_ns < 0 || s->sleep_after_ns > INT64_MAX / 2) /* it is added to times */
+        s->sleep_after_ns = INT64_MAX;
+    s->limits = (struct gos_session_limits){.download_bps = o->download_bps,
+                                            .max_peers = o->max_peers,
+                                            .no_dht = o->no_dht,
+                                            .no_lsd = o->no_lsd};
+    gos__limits_fill(&s->limits);
+    s->ahead_max = s->limits.ahead;
+    s->libtorrent_picks = o->libtorrent_picks;
     s->refs = 2; /* the user's and the pump's */
     gos__log_init(&s->log, o->log, o->log_user, o->log_level ? o->log_level : GOS_LOG_INFO);
     if (getrandom(&s->print_key, sizeof s->print_key, 0) != (ssize_t)sizeof s->print_key)
         return gos__error(GOS_EIO, "the system has no random numbers");
-    rc = gos__arena_init(&s->arena, o->ram);
+    gos__registry_init(&s->registry, s->print_key);
+    rc = gos__events_init(&s->events, o->events);
+    if (rc >= 0)
+        rc = gos__arena_init(&s->arena, o->ram);
     if (rc < 0)
         return rc;
-    s->plan = gos__calloc(s->arena.n_slots, sizeof *s->plan);
     s->block_ptrs = gos__calloc(s->arena.n_slots, sizeof *s->block_ptrs);
-    return s->plan && s->block_ptrs ? 0 : gos__error_nomem();
+    return s->block_ptrs ? gos__plan_init(s) : gos__error_nomem();
 }
 
 static void stop_workers(gos_session *s, bool hash, bool done)
@@ -145,11 +168,12 @@ static int start_libtorrent(gos_session *s, const struct gos_session_opts *o)
         .user_agent = "libgostream/" GOS_VERSION,
         .peer_id_prefix = "-LG0100-",
         .slots = s->arena.n_slots,
-        .max_peers = o->max_peers ? o->max_peers : DEFAULT_MAX_PEERS,
+        .max_peers = s->limits.max_peers,
         .download_bps = o->download_bps,
         .dht = !o->no_dht,
         .lsd = !o->no_lsd,
         .pex = !o->no_pex,
+        .libtorrent_picks = o->libtorrent_picks,
     };
     ltc_session *lt = NULL;
     int rc = ltc_session_new(&lt, &settings, &gos__net_hooks, s, &err);
@@ -220,12 +244,15 @@ int gos_session_close(gos_session *s, int64_t timeout_ns)
         return 0;
     if (in_callback(s))
         return gos__error(GOS_EDEADLK, "a session cannot be closed from its own callback");
-    int64_t deadline = gos__clock_ns() + (timeout_ns > 0 ? timeout_ns : DEFAULT_CLOSE_NS);
+    int64_t now = gos__clock_ns();
+    int64_t deadline = now + gos__min_i64(timeout_ns > 0 ? timeout_ns : DEFAULT_CLOSE_NS,
+                                          INT64_MAX - now);
     bool in_time = true;
     gos__lock(&s->lock);
     s->closing = true;
     gos__waiters_fail_locked(s, NULL, GOS_ECANCELED);
     gos__cond_broadcast(&s->changed);
+    gos__events_close_locked(s);
     ltc_interrupt(s->lt); /* under the lock: the pump frees `lt` once it has seen `closing` */
     while (!s->closed && in_time)
         in_time = gos__cond_wait_until(&s->changed, &s->lock, deadline);
@@ -234,49 +261,4 @@ int gos_session_close(gos_session *s, int64_t timeout_ns)
     if (!closed)
         return gos__error(GOS_ETIMEDOUT, "the session did not end in time; it is left behind");
     return 0;
-}
-
-int gos_session_get_stats(gos_session *s, struct gos_session_stats *out)
-{
-    if (!s || !out)
-        return gos__error(GOS_EINVAL, "no session, or no place for its figures");
-    struct gos_session_stats st = {.struct_size = sizeof st};
-    gos__lock(&s->lock);
-    st.ram = (uint64_t)s->arena.n_slots * GOS__SLOT_SIZE;
-    st.arena_used = (uint64_t)gos__arena_used(&s->arena) * GOS__SLOT_SIZE;
-    st.arena_peak = (uint64_t)s->arena.peak_used * GOS__SLOT_SIZE;
-    st.borrowed = (uint64_t)s->reserved_slices * GOS__SLOT_SIZE;
-    st.received = s->received_before;
-    st.waiting_reads = s->n_waiting;
-    for (struct gos__list *l = s->torrents.next; l != &s->torrents; l = l->next)
-        st.received += GOS__LIST_OWNER(l, gos_torrent, link)->stats.received;
-    /* The pump frees `lt` only after it has said `closing` is dealt with. */
-    if (!s->closing)
-        st.listen_port = ltc_listen_port(s->lt);
-    gos__unlock(&s->lock);
-    return gos__opts_give(out, &st, sizeof st);
-}
-
-struct limit_call {
-    struct gos__call call;
-    gos_session *session;
-    uint64_t bps;
-    int rc;
-};
-
-static void set_limit(struct gos__call *call)
-{
-    struct limit_call *c = GOS__LIST_OWNER(call, struct limit_call, call);
-    c->rc = ltc_set_download_limit(c->session->lt, c->bps);
-}
-
-int gos_session_set_download_limit(gos_session *s, uint64_t bytes_per_second)
-{
-    if (!s)
-        return gos__error(GOS_EINVAL, "no session");
-    struct limit_call c = {.call.run = set_limit, .session = s, .bps = bytes_per_second};
-    int rc = gos__pump_call(s, &c.call);
-    if (rc < 0)
-        return rc;
-    return c.rc < 0 ? gos__error(c.rc, "the download limit cannot be set") : 0;
 }

@@ -13,24 +13,31 @@
 
 /* ---- liars ---- */
 
-static void ban(gos_torrent *t, uint32_t who)
+void gos__verdict_ban(gos_torrent *t, uint32_t who, const char *why)
 {
     gos_session *s = t->session;
+    if (gos__blame_banned(t->blame, who))
+        return;
     gos__blame_ban(t->blame, who);
+    const struct gos__endpoint seen = gos__blame_seen(t->blame, who);
+    gos__lock(&s->lock);
+    t->stats.banned_peers = gos__blame_bans(t->blame);
+    gos__event_peer_locked(s, GOS_EVENT_PEER_BANNED, t, &seen);
+    gos__unlock(&s->lock);
     for (struct gos__list *l = t->peers.next, *next; l != &t->peers; l = next) {
         struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
         next = l->next; /* the peer may leave inside the call */
         if (p->who == who)
             ltc_peer_ban(p->lt);
     }
-    gos__log(&s->log, GOS_LOG_WARN, "engine", "a peer sent wrong data and was banned (%llu so far)",
+    gos__log(&s->log, GOS_LOG_WARN, "engine", "a peer %s and was banned (%llu so far)", why,
              (unsigned long long)gos__blame_bans(t->blame));
 }
 
 static void ban_all(gos_torrent *t, const uint32_t *liars, int n)
 {
     for (int i = 0; i < n && i < MAX_LIARS; i++)
-        ban(t, liars[i]);
+        gos__verdict_ban(t, liars[i], "sent wrong data");
 }
 
 /* Who shall send the next copy: one peer alone, best one that had no part in the
@@ -67,10 +74,13 @@ static void piece_failed(gos_torrent *t, struct gos__piece *p, const uint64_t *p
     find_liars(t, p, prints);
     gos__plan_give_writes_back(s, p);
     gos__lock(&s->lock);
+    uint64_t fetched = gos__piece_fetched(p);
     gos__piece_reset(p);
     p->want_prints = true;
     s->wishes_changed = true; /* complete pieces are in no order: it must be put there again */
+    gos__event_piece_locked(s, GOS_EVENT_BAD_PIECE, t, p->index);
     t->stats.failed_pieces++;
+    t->stats.traffic.failed += fetched;
     t->stats.banned_peers = gos__blame_bans(t->blame);
     gos__unlock(&s->lock);
     gos__layout_padding(t->view, p->index, t->padding, p->n_blocks);
@@ -90,7 +100,9 @@ static void piece_good(gos_torrent *t, struct gos__piece *p, const uint64_t *pri
     t->next_step = 0;
     gos__lock(&s->lock);
     p->want_prints = false;
+    gos__event_piece_locked(s, GOS_EVENT_PIECE, t, p->index);
     t->stats.verified += p->size;
+    t->stats.traffic.verified += gos__piece_fetched(p);
     t->stats.banned_peers = gos__blame_bans(t->blame);
     gos__unlock(&s->lock);
 }

@@ -89,11 +89,13 @@ static uint64_t copy_out(gos_session *s, struct gos__piece *p, uint64_t at, uint
 static bool advance_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s->lock)
 {
     gos_torrent *t = w->torrent;
-    uint64_t piece_length = t->view->piece_length;
     while (w->got < w->len && w->result == 0) {
+        if (!t->live) /* asked again while copying: the lock was given up */
+            return false;
+        uint64_t piece_length = t->view->piece_length;
         uint64_t off = w->off + w->got, in = off % piece_length;
         w->piece = (uint32_t)(off / piece_length);
-        struct gos__piece *p = t->live ? t->pieces[w->piece] : NULL;
+        struct gos__piece *p = t->pieces[w->piece];
         if (!p || !p->verified)
             return false;
         uint64_t n = gos__min_u64(w->len - w->got, p->size - in);
@@ -104,6 +106,7 @@ static bool advance_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s
         else
             lend_locked(s, p, in, n, w->read);
         w->got += n;
+        gos__window_given(&w->source->window, off - w->source->offset, off + n - w->source->offset);
     }
     return w->got == w->len;
 }
@@ -169,12 +172,28 @@ int64_t gos__waiters_expire_locked(gos_session *s, int64_t now)
     return next;
 }
 
+static void count_wait_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s->lock)
+{
+    struct gos__torrent_source *f = w->source;
+    int64_t now = s->closing ? w->began_ns : ltc_now_ns(s->lt);
+    f->longest_wait_ns = gos__max_i64(f->longest_wait_ns, now - w->began_ns);
+    if (--f->waiting > 0)
+        return;
+    f->blocked_ns += now - f->blocked_since;
+    f->blocked_since = 0;
+}
+
 static void remove_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s->lock)
 {
     gos__list_remove(&w->link);
     gos__list_remove(&w->ready_link);
     s->n_waiting--;
-    gos__plan_soon_locked(s);   /* its piece is not awaited any more */
+    count_wait_locked(s, w);
+    gos__blocked_end_locked(s, w->source);
+    /* What it waited for is not awaited any more: what was asked for it is called
+     * off. Where it got everything, nothing is left to call off. */
+    if (w->got < w->len || s->line || s->plan_starved)
+        gos__plan_soon_locked(s);
     w->read->lib.ptr[0] = NULL; /* from here on cancel finds nothing */
 }
 
@@ -184,6 +203,7 @@ static int64_t settle_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES
     struct gos_read *r = w->read;
     bool whole = w->got == w->len;
     if (whole || (w->got > 0 && (r->flags & GOS_READ_PARTIAL))) {
+        w->source->bytes += w->got;
         r->lib.num[0] = w->reserved;
         return (int64_t)w->got;
     }
@@ -195,7 +215,8 @@ static int64_t settle_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES
     return w->result;
 }
 
-static void say_why(int64_t result)
+/* `text` is the torrent's, for what only it knows. */
+static void say_why(int64_t result, const char *text)
 {
     if (result == GOS_ETIMEDOUT)
         gos__error(GOS_ETIMEDOUT, "no peer sent the data in time");
@@ -203,6 +224,8 @@ static void say_why(int64_t result)
         gos__error(GOS_ECANCELED, "the read was cancelled, or the session closed");
     else if (result == GOS_ENOMEM)
         gos__error_nomem();
+    else if (result == GOS_EMETADATA || result == GOS_EEXIST)
+        gos__error((int)result, "%s", text);
     else if (result < 0)
         gos__error((int)result, "the torrent stopped working");
 }
@@ -230,10 +253,12 @@ void *gos__waiters_main(void *session)
         }
         struct gos_read *r = w->read;
         int64_t result = settle_locked(s, w);
+        char text[sizeof w->torrent->fail_text];
+        memcpy(text, w->torrent->fail_text, sizeof text);
         remove_locked(s, w);
         gos__unlock(&s->lock);
         gos__free(w);
-        say_why(result);
+        say_why(result, text);
         gos_read_complete(r, result);
         gos__lock(&s->lock);
     }
@@ -267,9 +292,12 @@ static int reserve_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s-
 static void enqueue_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s->lock)
 {
     struct gos_read *r = w->read;
-    w->since_ns = ltc_now_ns(s->lt);
+    w->since_ns = w->began_ns;
+    if (w->source->waiting++ == 0)
+        w->source->blocked_since = w->began_ns;
     r->lib.ptr[0] = w;
     gos__list_append(&s->waiting, &w->link);
+    gos__blocked_begin_locked(s, w);
     s->n_waiting++;
     int64_t expires = expiry_locked(w);
     if (r->idle_ns)
@@ -278,33 +306,44 @@ static void enqueue_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES(s
     gos__plan_soon_locked(s);
 }
 
+static int check_locked(gos_session *s, const gos_torrent *t) GOS_REQUIRES(s->lock)
+{
+    if (s->closing)
+        return gos__error(GOS_ECANCELED, "the session is closed");
+    if (t->state == GOS__TORRENT_FAILED)
+        return gos__error(GOS_EIO, "%s", t->fail_text);
+    return 0;
+}
+
 /* 1 finished, 0 waiting, or an error. */
 static int begin_locked(gos_session *s, struct gos__torrent_source *f, struct gos__waiter *w)
     GOS_REQUIRES(s->lock)
 {
     gos_torrent *t = f->torrent;
     struct gos_read *r = w->read;
-    if (s->closing)
-        return gos__error(GOS_ECANCELED, "the session is closed");
-    if (t->state == GOS__TORRENT_FAILED)
-        return gos__error(GOS_EIO, "%s", t->fail_text);
-    if (!r->buf) {
-        int rc = reserve_locked(s, w);
-        if (rc < 0)
-            return rc;
-    }
-    if (gos__torrent_source_read_locked(s, f, w->off - f->offset, w->len))
+    int rc = check_locked(s, t);
+    if (rc >= 0 && !r->buf)
+        rc = reserve_locked(s, w);
+    if (rc < 0)
+        return rc;
+    w->began_ns = ltc_now_ns(s->lt);
+    f->reads++;
+    if (gos__torrent_source_read_locked(s, f, w->off - f->offset, w->len, w->began_ns))
         gos__plan_soon_locked(s);
     bool all = advance_locked(s, w);
     if (all || (w->got > 0 && (r->flags & GOS_READ_PARTIAL))) {
+        f->hits++;
+        f->bytes += w->got;
         r->result = (int64_t)w->got;
         r->lib.num[0] = w->reserved;
         return 1;
     }
-    if (s->closing) { /* while copying */
-        w->result = GOS_ECANCELED;
+    /* The lock was given up while copying. Whatever ended meanwhile told those that
+     * waited, and this one did not yet; and the torrent may have begun to leave. */
+    w->result = check_locked(s, t);
+    if (w->result < 0)
         return (int)settle_locked(s, w);
-    }
+    gos__sleep_used_locked(s, t, ltc_now_ns(s->lt));
     enqueue_locked(s, w);
     return 0;
 }
@@ -313,7 +352,7 @@ int gos__waiters_start(struct gos__torrent_source *f, struct gos_read *r)
 {
     gos_session *s = f->torrent->session;
     struct gos__waiter here = {
-        .read = r, .torrent = f->torrent, .off = f->offset + r->off, .len = r->len};
+        .read = r, .torrent = f->torrent, .source = f, .off = f->offset + r->off, .len = r->len};
     /* Memory first, so that nothing has to be undone; given back when not needed. */
     struct gos__waiter *w = gos__malloc(sizeof *w);
     if (!w)

@@ -69,12 +69,32 @@ static void hostile_text_is_escaped_in_the_message(void **state)
     assert_non_null(strstr(gos_last_error(), "[2001:db8::7]:6881"));
 }
 
+static void an_address_that_was_packed_reads_as_it_was_written(void **state)
+{
+    static const char *const texts[] = {"192.0.2.7:6881", "[::1]:1",
+                                        "[2001:db8:1111:2222:3333:4444:5555:6666]:65535"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct sockaddr_storage sa;
+        char text[GOS__ADDRESS_TEXT];
+        assert_int_equal(gos__address_parse(&sa, texts[i]), 0);
+        struct gos__endpoint e = gos__address_pack(&sa);
+        gos__address_text(text, sizeof text, &e);
+        assert_string_equal(text, texts[i]);
+    }
+    struct gos__endpoint none = gos__address_pack(&(struct sockaddr_storage){0});
+    char text[GOS__ADDRESS_TEXT] = "x";
+    gos__address_text(text, sizeof text, &none);
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_both_families_are_read),
         cmocka_unit_test(all_else_is_refused_with_an_example),
         cmocka_unit_test(hostile_text_is_escaped_in_the_message),
+        cmocka_unit_test(an_address_that_was_packed_reads_as_it_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,8 @@ static int live(const char *script, int64_t idle_ns, long *allocations)
     static unsigned char buf[FILE_SIZE];
     struct gos_io io = {.struct_size = sizeof io, .idle_ns = idle_ns};
     struct rig r = {0};
-    int rc = gos_session_new(&r.session, GOS_OPTS(gos_session_opts, .ram = 6 * MIB));
+    int rc = gos_session_new(&r.session,
+                             GOS_OPTS(gos_session_opts, .ram = 6 * MIB, .events = GOS_EVENT_ALL));
     if (rc < 0)
         return rc;
     rc = gos_session_add_torrent(r.session, &r.torrent, script, strlen(script), NULL);

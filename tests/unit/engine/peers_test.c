@@ -3,9 +3,9 @@
  * How the engine treats its peers over time: it keeps idle ones, tries uTP only
  * when TCP finds nobody, survives choking, leaving, rejecting and silence, and
  * never loses a piece that was evicted while its last block was on the way. */
-#include "rig.h"
-
 #include <stdlib.h>
+
+#include "telling.h"
 
 #define KIB 1024u
 #define MIB (1024u * 1024u)
@@ -63,6 +63,15 @@ static void utp_stays_off_while_tcp_works(void **state)
     fake_lt_advance(r.lt, 60 * RIG_SECOND);
     assert_false(swarm(&r).outgoing_utp);
     rig_close(&r);
+}
+
+static void read_for(struct rig *r, uint64_t off, size_t len, int64_t limit_ns)
+{
+    struct rig_read rr;
+    assert_true(rig_start(&rr, r->file, off, len, false, 0) >= 0);
+    rig_finish(r, &rr, limit_ns);
+    rig_check(&rr);
+    rig_free(&rr);
 }
 
 /* Read it all while peers do what the script says. */
@@ -136,6 +145,34 @@ static void sending_blocks_nobody_asked_for(void **state)
     survives("peer latency_ms=5 rate=8000000 unasked_ms=7 dup=1\n");
 }
 
+/* It takes the line from the others, whatever limit there is. */
+static void who_sends_without_end_what_nobody_asked_for_is_banned_and_nobody_else(void **state)
+{
+    struct rig r;
+    struct told t;
+    struct fake_lt_peer_stats honest, flooder;
+    (void)state;
+    telling_open(&r, GOS_EVENT_BIT(GOS_EVENT_PEER_BANNED),
+                 rig_script(64 * KIB, 4 * MIB,
+                            "peer addr=192.0.2.1:6881 latency_ms=5 rate=2000000\n"
+                            "peer addr=192.0.2.2:6881 unchoke_ms=-1 unasked_ms=1\n"));
+    read_for(&r, 0, 64 * KIB, 10 * RIG_SECOND);
+    fake_lt_advance(r.lt, 100 * RIG_MS); /* so many may have been late answers */
+    telling_drain(&r, &t);
+    assert_int_equal(t.n, 0);
+    fake_lt_advance(r.lt, 3 * RIG_SECOND);
+    telling_drain(&r, &t);
+    assert_string_equal(telling_only(&t, GOS_EVENT_PEER_BANNED)->peer, "192.0.2.2:6881");
+    assert_true(fake_lt_get_peer_stats(r.lt, 0, 0, &honest));
+    assert_true(fake_lt_get_peer_stats(r.lt, 0, 1, &flooder));
+    assert_int_equal(honest.bans, 0);
+    assert_true(honest.connected);
+    assert_int_equal(flooder.bans, 1);
+    assert_int_equal(rig_stats(&r).banned_peers, 1);
+    read_for(&r, 64 * KIB, 3 * MIB, 10 * RIG_SECOND);
+    rig_close(&r);
+}
+
 static void lying_now_and_then(void **state)
 {
     (void)state;
@@ -187,6 +224,7 @@ int main(void)
         cmocka_unit_test(having_only_some_pieces),
         cmocka_unit_test(never_answering_cancels),
         cmocka_unit_test(sending_blocks_nobody_asked_for),
+        cmocka_unit_test(who_sends_without_end_what_nobody_asked_for_is_banned_and_nobody_else),
         cmocka_unit_test(lying_now_and_then),
         cmocka_unit_test(seeks_while_blocks_are_on_the_way_lose_no_piece),
     };

@@ -45,7 +45,7 @@ struct world {
     struct gos__sched *s;
     int64_t now, next;
     struct peer peer[PEERS];
-    bool begun[PIECES], stored[PIECES][BLOCKS];
+    bool begun[PIECES], ordered[PIECES], stored[PIECES][BLOCKS];
     bool in_step;
     uint64_t delivered;
 };
@@ -98,6 +98,8 @@ static void out_request(void *user, void *peer, uint32_t piece, uint32_t block)
     assert_non_null(p->p);
     assert_false(p->choked);
     assert_true(piece < PIECES && block < BLOCKS && p->has[piece]);
+    /* Outside the windows only what is asked for to keep the peer, and costs nothing. */
+    assert_true(w->ordered[piece] || !w->begun[piece] || w->stored[piece][block]);
     unsigned outstanding = 0;
     for (unsigned i = 0; i < p->n; i++)
         outstanding += w->now - p->queue[i].since < 10 * GOS__SECOND;
@@ -234,6 +236,9 @@ static void order(struct world *w, bool all)
     unsigned n = all ? PIECES : roll(w, PIECES + 1), first = roll(w, PIECES);
     for (unsigned i = 0; i < n; i++)
         list[i] = roll(w, 8) || all ? (first + i) % PIECES : roll(w, PIECES);
+    memset(w->ordered, 0, sizeof w->ordered);
+    for (unsigned i = 0; i < n; i++)
+        w->ordered[list[i]] = true;
     assert_int_equal(gos__sched_order(w->s, list, n, roll(w, n + 1)), 0);
 }
 
@@ -248,10 +253,12 @@ static void change_peer(struct world *w, struct peer *p)
     case 3:
         choke(w, p, !p->choked);
         break;
-    case 4:
-        p->has[roll(w, PIECES)] = true;
-        gos__sched_have(w->s, p->p);
+    case 4: {
+        uint32_t piece = roll(w, PIECES);
+        p->has[piece] = true;
+        gos__sched_have(w->s, p->p, roll(w, 4) ? (int64_t)piece : -1);
         break;
+    }
     case 5: { /* whether it was asked or not */
         uint32_t piece = roll(w, PIECES), block = roll(w, BLOCKS);
         drop_wire(p, piece, block);
@@ -331,7 +338,7 @@ static void finish(struct world *w)
         join(w, p);
         p->silent = p->ignores_cancel = false;
         memset(p->has, 1, sizeof p->has);
-        gos__sched_have(w->s, p->p);
+        gos__sched_have(w->s, p->p, -1);
         choke(w, p, false);
     }
     for (uint32_t i = 0; i < PIECES; i++)

@@ -85,6 +85,67 @@ static void a_piece_is_not_left_to_a_sender_that_keeps_a_block(void **state)
     assert_true(srig_asked(honest, 0, 5));
 }
 
+/* Measured: the liar as quick, the honest one as slow. Then a reader waits for piece
+ * 62, which is the quick one's to send. */
+static void wait_for_the_quick_one(struct srig *r)
+{
+    struct srig_peer *honest = srig_seed(r, HONEST), *liar = srig_seed(r, LIAR);
+    static const uint32_t piece[] = {60, 61, 62};
+    for (unsigned i = 0; i < 2; i++) {
+        gos__sched_choke(r->s, honest->p, i == 0);
+        gos__sched_choke(r->s, liar->p, i == 1);
+        assert_int_equal(gos__sched_begin(r->s, piece[i], 8, NULL), 0);
+        assert_int_equal(gos__sched_order(r->s, &piece[i], 1, 1), 0);
+        srig_step(r, 0);
+        for (uint32_t k = 0; k < 8; k++) {
+            r->now += i == 0 ? 10 * GOS__MS : 200 * GOS__MS;
+            srig_deliver(r, i == 0 ? liar : honest, piece[i], k);
+            srig_step(r, 0);
+        }
+    }
+    gos__sched_choke(r->s, liar->p, false);
+    srig_step(r, 0);
+    srig_clear(r);
+    assert_int_equal(gos__sched_begin(r->s, 62, 4, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, &piece[2], 1, 1), 0);
+    srig_step(r, 0);
+    assert_int_equal(liar->n_requests, 4);
+    assert_int_equal(honest->n_requests, 0);
+}
+
+/* Each time the requests would look new, and never late. */
+static void choking_for_a_moment_keeps_no_block_from_others(void **state)
+{
+    struct srig *r = *state;
+    wait_for_the_quick_one(r);
+    for (int i = 0; i < 20 && r->peer[HONEST].n_requests < 4; i++) {
+        for (int k = 0; k < 4; k++)
+            srig_step(r, 100 * GOS__MS);
+        gos__sched_choke(r->s, r->peer[LIAR].p, true);
+        gos__sched_choke(r->s, r->peer[LIAR].p, false);
+        srig_step(r, 0);
+    }
+    for (uint32_t k = 0; k < 4; k++)
+        assert_true(srig_asked(&r->peer[HONEST], 62, k));
+}
+
+/* An unchoke made its rejects forgotten, and it was asked again at once, for ever. */
+static void rejects_are_not_forgotten_with_an_unchoke(void **state)
+{
+    struct srig *r = *state;
+    wait_for_the_quick_one(r);
+    for (int i = 0; i < 20; i++) {
+        for (uint32_t k = 0; k < 4; k++)
+            gos__sched_reject(r->s, r->peer[LIAR].p, 62, k);
+        gos__sched_choke(r->s, r->peer[LIAR].p, true);
+        gos__sched_choke(r->s, r->peer[LIAR].p, false);
+        srig_step(r, GOS__MS);
+    }
+    for (uint32_t k = 0; k < 4; k++)
+        assert_true(srig_asked(&r->peer[HONEST], 62, k));
+    assert_int_equal(r->peer[LIAR].n_requests, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +155,10 @@ int main(void)
                                         srig_teardown),
         cmocka_unit_test_setup_teardown(a_piece_is_not_left_to_a_sender_that_keeps_a_block,
                                         srig_setup, srig_teardown),
+        cmocka_unit_test_setup_teardown(choking_for_a_moment_keeps_no_block_from_others, srig_setup,
+                                        srig_teardown),
+        cmocka_unit_test_setup_teardown(rejects_are_not_forgotten_with_an_unchoke, srig_setup,
+                                        srig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

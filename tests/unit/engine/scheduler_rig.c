@@ -87,7 +87,7 @@ struct srig_peer *srig_seed(struct srig *r, unsigned i)
     struct srig_peer *p = srig_join(r, i);
     for (unsigned k = 0; k < SRIG_PIECES; k++)
         p->has[k] = true;
-    gos__sched_have(r->s, p->p);
+    gos__sched_have(r->s, p->p, -1);
     gos__sched_choke(r->s, p->p, false);
     return p;
 }

@@ -52,7 +52,7 @@ static void only_pieces_that_the_peer_has_are_asked(void **state)
     srig_step(r, 0);
     assert_int_equal(p->n, 0);
     p->has[2] = true;
-    gos__sched_have(r->s, p->p);
+    gos__sched_have(r->s, p->p, -1);
     srig_step(r, 0);
     assert_int_equal(p->n_requests, 2);
     assert_true(srig_asked(p, 2, 0) && srig_asked(p, 2, 1));
@@ -95,20 +95,44 @@ static void piece_listed_twice_is_asked_once(void **state)
     assert_int_equal(p->n_cancels, 2);
 }
 
-static void piece_outside_the_order_is_not_asked_but_may_arrive(void **state)
+static void what_leaves_the_order_is_called_off_but_may_arrive(void **state)
 {
     struct srig *r = *state;
     struct srig_peer *p = srig_seed(r, 0);
-    srig_want(r, 2, 2, 1);
+    srig_want(r, 3, 2, 1);
     srig_step(r, 0);
-    assert_int_equal(gos__sched_order(r->s, NULL, 0, 0), 0);
+    srig_clear(r);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){1}, 1, 1), 0);
     srig_step(r, 0);
-    assert_int_equal(p->n_cancels, 0);
-    gos__sched_reject(r->s, p->p, 1, 0);
-    srig_deliver(r, p, 0, 0);
-    srig_step(r, GOS__SECOND);
-    assert_int_equal(p->n_requests, 4);
+    assert_int_equal(p->n_cancels, 4);
+    assert_int_equal(p->n_requests, 0); /* of piece 1 everything is asked already */
+    assert_false(srig_cancelled(p, 1, 0));
+    srig_deliver(r, p, 0, 0); /* was on its way */
     assert_int_equal(gos__sched_sender(r->s, 0, 0), 100);
+    srig_clear(r);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){0, 1}, 2, 1), 0);
+    srig_step(r, 0);
+    assert_int_equal(p->n_requests, 1);
+    assert_true(srig_asked(p, 0, 1));
+}
+
+static void a_jump_asks_for_its_first_block_in_the_same_pass(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = srig_seed(r, 0);
+    srig_want(r, 20, 64, 0);
+    for (int i = 0; i < 4; i++) {
+        srig_step(r, 0);
+        srig_deliver_all(r, p, 200 * GOS__MS);
+    }
+    srig_step(r, 0);
+    srig_clear(r);
+    assert_int_equal(gos__sched_begin(r->s, 40, 64, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){40}, 1, 1), 0);
+    srig_step(r, 0);
+    assert_true(p->n_cancels > 0);
+    assert_true(srig_asked(p, 40, 0));
+    assert_int_equal(p->flushes, 1); /* cancels and requests in one write */
 }
 
 static void block_goes_to_the_peer_that_should_deliver_it_first(void **state)
@@ -137,7 +161,7 @@ static void peer_is_told_once_that_it_has_what_we_want(void **state)
     srig_step(r, 0);
     assert_int_equal(p->interested, 0);
     p->has[3] = true;
-    gos__sched_have(r->s, p->p);
+    gos__sched_have(r->s, p->p, -1);
     srig_step(r, 0);
     srig_step(r, 0);
     assert_int_equal(p->interested, 1);
@@ -421,7 +445,8 @@ int main(void)
         T(padding_is_never_asked),
         T(piece_in_the_order_that_begins_later_takes_its_place),
         T(piece_listed_twice_is_asked_once),
-        T(piece_outside_the_order_is_not_asked_but_may_arrive),
+        T(what_leaves_the_order_is_called_off_but_may_arrive),
+        T(a_jump_asks_for_its_first_block_in_the_same_pass),
         T(block_goes_to_the_peer_that_should_deliver_it_first),
         T(peer_is_told_once_that_it_has_what_we_want),
         T(queue_grows_with_the_rate_and_stops_at_the_cap),

@@ -163,25 +163,64 @@ static void request_that_a_busy_peer_forgot_is_asked_again(void **state)
     assert_int_equal(asked, 2);
 }
 
-static void idle_peer_is_asked_for_something_after_forty_seconds(void **state)
+/* All that was wanted of it is there. */
+static struct srig_peer *idle_peer(struct srig *r)
 {
-    struct srig *r = *state;
     struct srig_peer *p = srig_seed(r, 0);
     srig_want(r, 2, 1, 1);
     srig_step(r, 0);
     srig_deliver(r, p, 0, 0);
     srig_deliver(r, p, 1, 0);
     srig_clear(r);
+    return p;
+}
+
+static void idle_peer_is_asked_for_something_each_forty_seconds(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = idle_peer(r);
     pass_time(r, 39 * GOS__SECOND);
     assert_int_equal(p->n, 0);
     pass_time(r, GOS__SECOND);
     assert_int_equal(p->n_requests, 1);
     assert_int_equal(p->flushes, 1);
     assert_int_equal(p->log[0].piece, 2); /* the first that is not begun: the store drops it */
-    gos__sched_received(r->s, p->p, 2, 0, SRIG_BLOCK, r->now);
-    pass_time(r, 120 * GOS__SECOND);
+    for (unsigned n = 1; n <= 3; n++) {
+        const struct srig_message *last = &p->log[p->n - 1];
+        assert_int_equal(p->n_requests, n);
+        gos__sched_received(r->s, p->p, last->piece, last->block, SRIG_BLOCK, r->now);
+        pass_time(r, 40 * GOS__SECOND);
+    }
     assert_int_equal(srig_stats(r).keepalives, 4);
-    assert_int_equal(srig_stats(r).requests, 2);
+    assert_int_equal(srig_stats(r).requests, 2); /* these were wanted */
+}
+
+static void idle_peer_that_does_not_answer_even_this_is_asked_no_more(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = idle_peer(r);
+    pass_time(r, 300 * GOS__SECOND);
+    assert_int_equal(p->n_requests, 1);
+    assert_int_equal(p->n_cancels, 1); /* or the same block could be asked for while it is owed */
+    /* Something comes from it after all. */
+    gos__sched_received(r->s, p->p, 7, 0, SRIG_BLOCK, r->now);
+    pass_time(r, 40 * GOS__SECOND);
+    assert_int_equal(p->n_requests, 2);
+}
+
+/* Without the fast extension the choke is all the answer there is. */
+static void peer_that_choked_instead_of_answering_is_kept_when_it_unchokes(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = idle_peer(r);
+    gos__sched_set_cap(r->s, p->p, 0, false);
+    pass_time(r, 40 * GOS__SECOND);
+    assert_int_equal(p->n_requests, 1);
+    gos__sched_choke(r->s, p->p, true);
+    pass_time(r, 10 * GOS__SECOND);
+    gos__sched_choke(r->s, p->p, false);
+    pass_time(r, 41 * GOS__SECOND);
+    assert_int_equal(p->n_requests, 2);
 }
 
 static void idle_peer_whose_pieces_are_all_begun_is_asked_for_a_stored_block(void **state)
@@ -189,7 +228,7 @@ static void idle_peer_whose_pieces_are_all_begun_is_asked_for_a_stored_block(voi
     struct srig *r = *state;
     struct srig_peer *p = srig_join(r, 0);
     p->has[1] = true;
-    gos__sched_have(r->s, p->p);
+    gos__sched_have(r->s, p->p, -1);
     gos__sched_choke(r->s, p->p, false);
     srig_want(r, 2, 2, 1);
     srig_step(r, 0);
@@ -268,7 +307,9 @@ int main(void)
         T(late_block_is_asked_twice_although_read_ahead_remains),
         T(unanswered_cancels_are_forgotten_after_ten_seconds),
         T(request_that_a_busy_peer_forgot_is_asked_again),
-        T(idle_peer_is_asked_for_something_after_forty_seconds),
+        T(idle_peer_is_asked_for_something_each_forty_seconds),
+        T(idle_peer_that_does_not_answer_even_this_is_asked_no_more),
+        T(peer_that_choked_instead_of_answering_is_kept_when_it_unchokes),
         T(idle_peer_whose_pieces_are_all_begun_is_asked_for_a_stored_block),
         T(peer_without_a_piece_does_not_keep_us_busy),
         T(keep_alive_says_nothing_about_the_rate),

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a peer delivers, as far as its blocks tell: its rate, its delay, and whether
+ * it sends in pulses. */
+#include "engine/pace.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define PULSE_NS (500 * GOS__MS)
+
+/* A peer that always has something to send, and the time. */
+struct sender {
+    struct gos__pace pace;
+    int64_t now;
+    int64_t last; /* the last sign of life, or the first request */
+};
+
+static void start(struct sender *s)
+{
+    *s = (struct sender){.now = 1000 * GOS__SECOND};
+    gos__pace_init(&s->pace);
+    gos__pace_begin(&s->pace, s->now);
+    s->last = s->now;
+}
+
+static void deliver_after(struct sender *s, int64_t ns, bool alone)
+{
+    s->now += ns;
+    gos__pace_received(&s->pace, GOS__PACE_BLOCK, s->now - s->last, alone, s->now);
+    s->last = s->now;
+}
+
+/* So many blocks, each so long after the one before. */
+static void deliver(struct sender *s, unsigned n, int64_t gap)
+{
+    for (unsigned i = 0; i < n; i++)
+        deliver_after(s, gap, false);
+}
+
+/* Half a second of a peer that may send 2 MiB/s: all of it at once, then silence. */
+static void pulse(struct sender *s)
+{
+    int64_t end = s->last + PULSE_NS;
+    deliver(s, 63, 2 * GOS__MS);
+    deliver_after(s, end - s->now, false); /* the first of the next one */
+}
+
+static void start_pulsing(struct sender *s)
+{
+    start(s);
+    deliver_after(s, 10 * GOS__MS, true);
+}
+
+/* ---- rate, depth, delay ---- */
+
+static void a_steady_peer_has_its_rate_and_a_queue_for_a_third_of_a_second(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    assert_int_equal(s.pace.rate, 0);
+    assert_int_equal(s.pace.depth, GOS__PACE_MIN_DEPTH);
+    deliver_after(&s, 10 * GOS__MS, true);
+    deliver(&s, 640, GOS__SECOND / 320); /* 5 MiB/s */
+    assert_in_range(s.pace.rate, 5 * MIB * 95 / 100, 5 * MIB * 105 / 100);
+    assert_int_equal(s.pace.latency, 10 * GOS__MS);
+    /* 0.3 s of it are 96 blocks; a few more for its pauses. */
+    assert_in_range(s.pace.depth, 96, 96 + GOS__PACE_MIN_DEPTH + 8);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+}
+
+static void the_queue_of_a_peer_that_was_not_measured_grows_with_each_answer(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver(&s, 10, GOS__MS);
+    assert_int_equal(s.pace.rate, 0);
+    assert_int_equal(s.pace.depth, GOS__PACE_MIN_DEPTH + 10);
+}
+
+static void no_queue_is_deeper_than_the_deepest(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver(&s, 20000, 100000); /* 156 MiB/s */
+    assert_int_equal(s.pace.depth, GOS__PACE_MAX_DEPTH);
+}
+
+static void the_delay_is_the_shortest_of_late_and_may_grow_again(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver_after(&s, 40 * GOS__MS, true);
+    deliver_after(&s, 20 * GOS__MS, true);
+    assert_int_equal(s.pace.latency, 20 * GOS__MS);
+    deliver_after(&s, 900 * GOS__MS, true); /* something else was in its way */
+    assert_in_range(s.pace.latency, 20 * GOS__MS, 25 * GOS__MS);
+    for (int i = 0; i < 30; i++)
+        deliver_after(&s, 200 * GOS__MS, true);
+    assert_int_equal(s.pace.latency, 200 * GOS__MS);
+}
+
+static void what_to_expect_is_the_delay_and_the_queue_at_its_rate(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver_after(&s, 10 * GOS__MS, true);
+    deliver(&s, 640, GOS__SECOND / 64); /* 1 MiB/s */
+    int64_t one = GOS__SECOND / 64, first = gos__pace_expect(&s.pace, 0, s.now);
+    assert_in_range(first, 10 * GOS__MS + one * 95 / 100, 10 * GOS__MS + one * 105 / 100);
+    int64_t tenth = gos__pace_expect(&s.pace, 9, s.now);
+    assert_in_range(tenth - first, 9 * one * 95 / 100, 9 * one * 105 / 100);
+    assert_in_range(gos__pace_time_of(&s.pace, 64), GOS__SECOND * 95 / 100,
+                    GOS__SECOND * 105 / 100);
+}
+
+/* ---- what is no measurement ---- */
+
+static void time_in_which_nothing_was_asked_is_not_measured(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    /* Bursts of 30 ms at 8 MiB/s, with pauses of ours that are much longer. */
+    for (int i = 0; i < 40; i++) {
+        deliver(&s, 15, 2 * GOS__MS);
+        s.now += 700 * GOS__MS;
+        s.last = s.now;
+        gos__pace_begin(&s.pace, s.now);
+    }
+    assert_in_range(s.pace.rate, 6 * MIB, 9 * MIB);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+}
+
+static void an_old_low_rate_is_raised_in_hope_and_replaced_by_the_next_measurement(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver(&s, 64, GOS__SECOND / 16); /* 256 KiB/s */
+    uint64_t rate = s.pace.rate;
+    assert_in_range(rate, MIB / 4 * 9 / 10, MIB / 4 * 11 / 10);
+    gos__pace_age(&s.pace, s.pace.rate_at + 3 * GOS__SECOND - 1);
+    assert_int_equal(s.pace.rate, rate);
+    int64_t at = s.pace.rate_at + 3 * GOS__SECOND;
+    gos__pace_age(&s.pace, at);
+    assert_int_equal(s.pace.rate, 2 * rate);
+    gos__pace_age(&s.pace, at + GOS__SECOND);
+    assert_int_equal(s.pace.rate, 2 * rate);
+    for (int i = 1; i < 100; i++)
+        gos__pace_age(&s.pace, at + i * 3 * GOS__SECOND);
+    assert_in_range(s.pace.rate, 4 * MIB * 9 / 10, 8 * MIB); /* and no further */
+    s.now = s.last = at + 300 * GOS__SECOND;
+    gos__pace_begin(&s.pace, s.now);
+    deliver(&s, 8, GOS__SECOND / 16);
+    assert_in_range(s.pace.rate, MIB / 4 * 9 / 10, MIB / 4 * 11 / 10);
+}
+
+/* ---- pulses ---- */
+
+static void a_peer_that_sends_twice_a_second_is_known_after_two_pulses(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+    pulse(&s);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+    pulse(&s);
+    assert_in_range(gos__pace_pulse_depth(&s.pace, s.now), 1, 8);
+    /* What it may send, not how fast it does. */
+    assert_in_range(s.pace.rate, 2 * MIB * 95 / 100, 2 * MIB * 105 / 100);
+    pulse(&s);
+    assert_in_range(s.pace.rate, 2 * MIB * 95 / 100, 2 * MIB * 105 / 100);
+}
+
+static void it_is_between_two_pulses_when_it_has_been_silent_for_a_moment(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    deliver(&s, 20, 2 * GOS__MS);
+    assert_false(gos__pace_between_pulses(&s.pace, s.now));
+    /* 40 ms, and its delay of 10 */
+    assert_false(gos__pace_between_pulses(&s.pace, s.now + 50 * GOS__MS));
+    assert_true(gos__pace_between_pulses(&s.pace, s.now + 51 * GOS__MS));
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now + 51 * GOS__MS), 1);
+    int64_t sending = gos__pace_expect(&s.pace, 0, s.now);
+    int64_t silent = gos__pace_expect(&s.pace, 0, s.now + 51 * GOS__MS);
+    assert_in_range(silent - sending, 100 * GOS__MS, PULSE_NS);
+}
+
+static void pulses_are_forgotten_when_it_sends_steadily_for_five_seconds(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    deliver(&s, 490, 10 * GOS__MS);
+    assert_in_range(gos__pace_pulse_depth(&s.pace, s.now), 1, 8);
+    deliver(&s, 20, 10 * GOS__MS);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+    assert_false(gos__pace_between_pulses(&s.pace, s.now + GOS__SECOND));
+}
+
+static void a_slow_steady_peer_is_not_taken_for_one_that_pulses(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver_after(&s, 250 * GOS__MS, true);
+    for (int i = 0; i < 100; i++) /* 64 KiB/s, and not quite even */
+        deliver_after(&s, (i % 3 == 0 ? 150 : 300) * GOS__MS, false);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+    assert_false(gos__pace_between_pulses(&s.pace, s.now + GOS__SECOND));
+    assert_in_range(s.pace.rate, 48 * 1024, 80 * 1024);
+}
+
+/* 64 KiB/s again, but what it is asked first it sends at once. */
+static void a_slow_peer_that_begins_quickly_is_not_taken_for_one_that_pulses(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver_after(&s, 20 * GOS__MS, true);
+    deliver(&s, 100, 250 * GOS__MS);
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+    assert_in_range(s.pace.rate, 60 * 1024, 68 * 1024);
+}
+
+/* Its queue runs dry with each round trip: eight blocks, then 100 ms of nothing. */
+static void a_distant_peer_is_not_taken_for_one_that_pulses(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver_after(&s, 100 * GOS__MS, true);
+    for (int i = 0; i < 100; i++) {
+        deliver(&s, 7, GOS__MS);
+        deliver_after(&s, 100 * GOS__MS, false);
+    }
+    assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
+    assert_false(gos__pace_between_pulses(&s.pace, s.now + GOS__SECOND));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_steady_peer_has_its_rate_and_a_queue_for_a_third_of_a_second),
+        cmocka_unit_test(the_queue_of_a_peer_that_was_not_measured_grows_with_each_answer),
+        cmocka_unit_test(no_queue_is_deeper_than_the_deepest),
+        cmocka_unit_test(the_delay_is_the_shortest_of_late_and_may_grow_again),
+        cmocka_unit_test(what_to_expect_is_the_delay_and_the_queue_at_its_rate),
+        cmocka_unit_test(time_in_which_nothing_was_asked_is_not_measured),
+        cmocka_unit_test(an_old_low_rate_is_raised_in_hope_and_replaced_by_the_next_measurement),
+        cmocka_unit_test(a_peer_that_sends_twice_a_second_is_known_after_two_pulses),
+        cmocka_unit_test(it_is_between_two_pulses_when_it_has_been_silent_for_a_moment),
+        cmocka_unit_test(pulses_are_forgotten_when_it_sends_steadily_for_five_seconds),
+        cmocka_unit_test(a_slow_steady_peer_is_not_taken_for_one_that_pulses),
+        cmocka_unit_test(a_slow_peer_that_begins_quickly_is_not_taken_for_one_that_pulses),
+        cmocka_unit_test(a_distant_peer_is_not_taken_for_one_that_pulses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

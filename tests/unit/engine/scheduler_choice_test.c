@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who gets a block, where several could: the slow, those that send in pulses, and
+ * a limit for all of them together. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "unit/engine/scheduler_rig.h"
+
+#define KIB UINT64_C(1024)
+#define FAST_NS (3 * GOS__MS)       /* from block to block: 5 MiB/s */
+#define SLOW_NS GOS__SECOND         /* 16 KiB/s */
+#define SLUGGISH_NS (250 * GOS__MS) /* 64 KiB/s */
+#define STEADY_NS (6 * GOS__MS)
+
+/* A piece that nobody else has blocks of, wanted alone. */
+static void want_one(struct srig *r, uint32_t piece, uint32_t n_blocks, size_t awaited)
+{
+    assert_int_equal(gos__sched_begin(r->s, piece, n_blocks, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, &piece, 1, awaited), 0);
+}
+
+/* The peer sends a piece, a block each `gap`, and is known for its rate then. The
+ * others shall choke us meanwhile. */
+static void measure(struct srig *r, struct srig_peer *p, uint32_t piece, uint32_t n, int64_t gap)
+{
+    gos__sched_choke(r->s, p->p, false);
+    want_one(r, piece, n, 1);
+    srig_clear(r);
+    srig_step(r, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(i < p->n && !p->log[i].cancel);
+        r->now += gap;
+        srig_deliver(r, p, p->log[i].piece, p->log[i].block);
+        srig_step(r, 0);
+    }
+    gos__sched_end(r->s, piece);
+    gos__sched_choke(r->s, p->p, true);
+    srig_step(r, 0);
+}
+
+/* Both have everything, and still choke us. */
+static void measure_two(struct srig *r, int64_t first_ns, int64_t second_ns)
+{
+    struct srig_peer *a = srig_seed(r, 0), *b = srig_seed(r, 1);
+    gos__sched_choke(r->s, a->p, true);
+    gos__sched_choke(r->s, b->p, true);
+    measure(r, a, 50, 128, first_ns);
+    measure(r, b, 51, second_ns == FAST_NS ? 128 : 12, second_ns);
+    srig_clear(r);
+}
+
+static void let_them_send(struct srig *r)
+{
+    gos__sched_choke(r->s, r->peer[0].p, false);
+    gos__sched_choke(r->s, r->peer[1].p, false);
+}
+
+/* ---- slow peers ---- */
+
+static void what_a_reader_waits_for_is_not_given_to_a_slow_peer_beside_a_fast_one(void **state)
+{
+    struct srig *r = *state;
+    measure_two(r, FAST_NS, SLOW_NS);
+    let_them_send(r);
+    want_one(r, 0, 250, 1); /* more than the fast one has room for */
+    srig_step(r, 0);
+    assert_in_range(r->peer[0].n_requests, 80, 249);
+    assert_int_equal(r->peer[1].n_requests, 0);
+}
+
+static void what_no_reader_waits_for_is_given_to_a_slow_peer_too(void **state)
+{
+    struct srig *r = *state;
+    measure_two(r, FAST_NS, SLOW_NS);
+    let_them_send(r);
+    want_one(r, 0, 250, 0);
+    srig_step(r, 0);
+    assert_in_range(r->peer[0].n_requests, 80, 249);
+    assert_true(r->peer[1].n_requests > 0);
+}
+
+static void a_slow_peer_is_asked_where_the_fast_one_is_gone_or_has_it_not(void **state)
+{
+    struct srig *r = *state;
+    measure_two(r, FAST_NS, SLOW_NS);
+    let_them_send(r);
+    r->peer[0].has[0] = false;
+    gos__sched_have(r->s, r->peer[0].p, -1);
+    want_one(r, 0, 4, 1);
+    srig_step(r, 0);
+    assert_int_equal(r->peer[0].n_requests, 0);
+    assert_int_equal(r->peer[1].n_requests, 4);
+    gos__sched_end(r->s, 0);
+    srig_clear(r);
+    want_one(r, 1, 4, 1);
+    gos__sched_choke(r->s, r->peer[0].p, true);
+    srig_step(r, 0);
+    assert_int_equal(r->peer[1].n_requests, 4);
+}
+
+static void peers_that_are_about_as_fast_share_what_a_reader_waits_for(void **state)
+{
+    struct srig *r = *state;
+    measure_two(r, FAST_NS, FAST_NS);
+    let_them_send(r);
+    want_one(r, 0, 64, 1);
+    srig_step(r, 0);
+    assert_true(r->peer[0].n_requests >= 16);
+    assert_true(r->peer[1].n_requests >= 16);
+    assert_int_equal(r->peer[0].n_requests + r->peer[1].n_requests, 64);
+}
+
+/* The last of its queue would come after two seconds. */
+static void a_block_in_the_queue_of_a_slow_peer_is_asked_twice_before_it_is_late(void **state)
+{
+    struct srig *r = *state;
+    measure_two(r, FAST_NS, SLUGGISH_NS);
+    gos__sched_choke(r->s, r->peer[1].p, false);
+    want_one(r, 0, 8, 1);
+    srig_step(r, 0);
+    assert_int_equal(r->peer[1].n_requests, 8);
+    gos__sched_choke(r->s, r->peer[0].p, false);
+    srig_step(r, 100 * GOS__MS);
+    assert_true(srig_asked(&r->peer[0], 0, 7));
+    assert_false(srig_asked(&r->peer[0], 0, 0)); /* that one is due */
+    assert_int_equal(srig_stats(r).hedges, r->peer[0].n_requests);
+}
+
+/* ---- peers that send in pulses ---- */
+
+/* Twice a second 40 blocks at once: faster than the other, if it sends. */
+static void pulse_four_times(struct srig *r, struct srig_peer *p)
+{
+    uint32_t order[20];
+    for (uint32_t i = 0; i < 20; i++) {
+        order[i] = 20 + i;
+        assert_int_equal(gos__sched_begin(r->s, order[i], 64, NULL), 0);
+    }
+    assert_int_equal(gos__sched_order(r->s, order, 20, 0), 0);
+    gos__sched_choke(r->s, p->p, false);
+    srig_clear(r);
+    srig_step(r, 0);
+    unsigned next = 0;
+    for (unsigned k = 0; k < 4; k++) {
+        int64_t end = r->now + 500 * GOS__MS;
+        for (unsigned i = 0; i < 40 && next < p->n; i++, next++) {
+            r->now += 2 * GOS__MS;
+            srig_deliver(r, p, p->log[next].piece, p->log[next].block);
+            srig_step(r, 0);
+        }
+        srig_step(r, end - r->now);
+    }
+    assert_int_equal(srig_stats(r).cancels, 0);
+}
+
+static void nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *pulsing = srig_seed(r, 0), *steady = srig_seed(r, 1);
+    gos__sched_choke(r->s, pulsing->p, true);
+    gos__sched_choke(r->s, steady->p, true);
+    measure(r, steady, 50, 64, STEADY_NS);
+    pulse_four_times(r, pulsing);
+    gos__sched_choke(r->s, steady->p, false);
+    for (uint32_t i = 20; i < 40; i++)
+        gos__sched_end(r->s, i);
+    srig_clear(r);
+    want_one(r, 0, 4, 1); /* it has been silent for 400 ms */
+    srig_step(r, 0);
+    assert_int_equal(steady->n_requests, 4);
+    assert_int_equal(pulsing->n_requests, 0);
+}
+
+/* ---- a limit for all peers ---- */
+
+static unsigned asked(const struct srig *r)
+{
+    return r->peer[0].n_requests + r->peer[1].n_requests;
+}
+
+static void no_more_is_asked_than_the_limit_lets_through_in_a_second(void **state)
+{
+    struct srig *r = *state;
+    srig_seed(r, 0);
+    srig_seed(r, 1);
+    gos__sched_set_limit(r->s, 160 * KIB);
+    srig_want(r, 4, 16, 1);
+    srig_step(r, 0);
+    assert_int_equal(asked(r), 9); /* the tenth would come at the end of it */
+    srig_deliver(r, &r->peer[0], r->peer[0].log[0].piece, r->peer[0].log[0].block);
+    srig_step(r, 0);
+    assert_int_equal(asked(r), 10);
+}
+
+static void a_few_are_asked_for_under_the_lowest_limit(void **state)
+{
+    struct srig *r = *state;
+    srig_seed(r, 0);
+    srig_seed(r, 1);
+    gos__sched_set_limit(r->s, 1);
+    srig_want(r, 4, 16, 1);
+    srig_step(r, 0);
+    assert_int_equal(asked(r), 4);
+}
+
+static void the_limit_can_be_lifted(void **state)
+{
+    struct srig *r = *state;
+    srig_seed(r, 0);
+    srig_seed(r, 1);
+    gos__sched_set_limit(r->s, 16 * KIB);
+    srig_want(r, 4, 16, 1);
+    srig_step(r, 0);
+    gos__sched_set_limit(r->s, 0);
+    srig_step(r, 0);
+    assert_int_equal(asked(r), 16); /* what two unknown peers hold */
+}
+
+/* Four blocks take four seconds then, and nobody is to blame. */
+static void who_is_held_back_by_the_limit_is_not_taken_for_silent(void **state)
+{
+    struct srig *r = *state;
+    srig_seed(r, 0);
+    srig_seed(r, 1);
+    gos__sched_set_limit(r->s, 16 * KIB);
+    srig_want(r, 4, 16, 1);
+    srig_step(r, 0);
+    for (int i = 0; i < 10; i++)
+        srig_step(r, GOS__SECOND);
+    assert_int_equal(srig_stats(r).stalls, 0);
+    for (int i = 0; i < 10; i++)
+        srig_step(r, GOS__SECOND);
+    assert_true(srig_stats(r).stalls > 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, srig_setup, srig_teardown)
+    const struct CMUnitTest tests[] = {
+        T(what_a_reader_waits_for_is_not_given_to_a_slow_peer_beside_a_fast_one),
+        T(what_no_reader_waits_for_is_given_to_a_slow_peer_too),
+        T(a_slow_peer_is_asked_where_the_fast_one_is_gone_or_has_it_not),
+        T(peers_that_are_about_as_fast_share_what_a_reader_waits_for),
+        T(a_block_in_the_queue_of_a_slow_peer_is_asked_twice_before_it_is_late),
+        T(nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends),
+        T(no_more_is_asked_than_the_limit_lets_through_in_a_second),
+        T(a_few_are_asked_for_under_the_lowest_limit),
+        T(the_limit_can_be_lifted),
+        T(who_is_held_back_by_the_limit_is_not_taken_for_silent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
