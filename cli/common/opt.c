@@ -77,7 +77,7 @@ static int store(struct parse *p, const struct opt *o, const char *value)
     case OPT_SIZE:
         if (units_parse_size(field, value) < 0)
             return refuse(p, o, value,
-                          "is not a size (a number with K, M, G or T, powers of 1024)");
+                          "is not a size (a number with K, M, G, T or P, powers of 1024)");
         if (o->not_zero && *(uint64_t *)field == 0)
             return refuse(p, o, value, "must be more than 0");
         return 0;

@@ -11,6 +11,7 @@
 #include "mount/ending.h"
 #include "mount/options.h"
 #include "mount/run.h"
+#include "mount/startup.h"
 
 static int flushed(void)
 {
@@ -37,6 +38,7 @@ int main(int argc, char **argv)
         printf("gostream-mount %s\n", gos_version());
         status = flushed();
     } else {
+        startup();
         status = ending_finish(run(&options));
     }
     options_free(&options);

@@ -83,6 +83,13 @@ static const struct opt table_opts[] = {
      .arg = "SECONDS",
      .example = "--metadata-timeout 120",
      .help = "wait so long for the metadata of magnet links (60; 0: for ever)"},
+    {.name = "sleep-after",
+     .kind = OPT_SECONDS,
+     .field = FIELD(sleep_after_ns),
+     .arg = "SECONDS",
+     .example = "--sleep-after 3600",
+     .help = "a torrent that is not read for so long leaves the swarm\n"
+             "until it is read again (600; 0: never)"},
     {.name = "allow-other",
      .kind = OPT_FLAG,
      .field = FIELD(allow_other),
@@ -146,7 +153,8 @@ int options_parse(struct options *out, int argc, char **argv, char *why, size_t 
 {
     *out = (struct options){.ram = UINT64_C(256) << 20,
                             .read_timeout_ns = SECONDS(60),
-                            .metadata_timeout_ns = SECONDS(60)};
+                            .metadata_timeout_ns = SECONDS(60),
+                            .sleep_after_ns = SECONDS(600)};
     if (opt_parse(&table, out, argc, argv, &out->sources, why, why_size) < 0)
         return -1;
     return check_words(out, why, why_size);
@@ -162,8 +170,8 @@ void options_help(FILE *out)
     fputs("Usage: gostream-mount [OPTIONS] SOURCE... MOUNTPOINT\n"
           "       gostream-mount [OPTIONS] --list SOURCE...\n"
           "Show the files of torrents as ordinary files, fetched as they are read.\n"
-          "SOURCE is a .torrent file or a magnet link. This version downloads only:\n"
-          "it gives nothing to other peers.\n\n",
+          "SOURCE is a .torrent file, a folder of such files, or a magnet link.\n"
+          "This version downloads only: it gives nothing to other peers.\n\n",
           out);
     opt_help(&table, out);
     fputs("\nSizes are powers of 1024: 64M = 64MiB = 64MB, 1.5G; rates are sizes per second.\n"

@@ -15,6 +15,7 @@ struct options {
     uint64_t download_rate;      /* 0: no limit */
     int64_t read_timeout_ns;     /* 0: none */
     int64_t metadata_timeout_ns; /* 0: none */
+    int64_t sleep_after_ns;      /* 0: never */
     struct opt_list peers;       /* checked, not looked up */
     const char *listen;          /* NULL: all interfaces, any port */
     bool no_dht, no_lsd, no_pex;

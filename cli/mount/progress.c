@@ -43,32 +43,35 @@ static const char *name_of(struct source *source)
     return gos_torrent_get_info(source->torrent, &info) == 0 ? info.name : source->text;
 }
 
+/* What came for nothing, of all that came. */
+static double percent(uint64_t part, const struct gos_traffic *t)
+{
+    return t->received ? 100.0 * (double)part / (double)t->received : 0;
+}
+
 /* One line: figures behind their names, so that scripts find them. */
-static void say_torrent(struct source *source, const struct gos_session_stats *all, int64_t now_ns)
+static void say_torrent(struct source *source, const struct gos_session_stats *all)
 {
     struct gos_torrent_stats stats = {.struct_size = sizeof stats};
-    if (gos_torrent_get_stats(source->torrent, &stats) < 0)
+    const struct gos_traffic *t = &stats.traffic;
+    if (gos_torrent_get_stats(source->torrent, &stats) < 0 || stats.asleep)
         return;
-    double seconds = (double)(now_ns - source->received_ns) / (double)SECOND;
-    double rate = 0;
-    if (source->received_ns && seconds > 0)
-        rate = (double)(stats.received - source->received) / MB / seconds;
-    source->received = stats.received;
-    source->received_ns = now_ns;
-    say_bare("%s: peers %" PRIu32 ", %.1f MB/s, arena %.1f of %.1f MB, waiting %" PRIu32
-             ", received %" PRIu64 ", failed %" PRIu64 ", banned %" PRIu64,
-             SHOWN(name_of(source)), stats.peers, rate, (double)stats.resident / MB,
-             (double)all->ram / MB, stats.waiting_reads, stats.received, stats.failed_pieces,
+    say_bare("%s: peers %" PRIu32 ", answering %" PRIu32 ", %.1f MB/s, arena %.1f of %.1f MB, "
+             "waiting %" PRIu32 ", received %" PRIu64 ", late %.1f %%, redundant %.1f %%, "
+             "failed %" PRIu64 ", banned %" PRIu64,
+             SHOWN(name_of(source)), stats.peers, stats.peers_unchoked, (double)t->rate / MB,
+             (double)stats.resident / MB, (double)all->ram / MB, stats.waiting_reads,
+             stats.received, percent(t->late, t), percent(t->redundant, t), stats.failed_pieces,
              stats.banned_peers);
 }
 
-static void say_torrents(struct sources *sources, gos_session *session, int64_t now_ns)
+static void say_torrents(struct sources *sources, gos_session *session)
 {
     struct gos_session_stats all = {.struct_size = sizeof all};
     if (gos_session_get_stats(session, &all) < 0)
         return;
     for (size_t i = 0; i < sources_count(sources); i++)
-        say_torrent(sources_at(sources, i), &all, now_ns);
+        say_torrent(sources_at(sources, i), &all);
 }
 
 void progress_tick(struct progress *p, struct sources *sources, gos_session *session, bool waiting,
@@ -79,7 +82,7 @@ void progress_tick(struct progress *p, struct sources *sources, gos_session *ses
         p->next_wait_ns = now_ns + (say_to_terminal() ? REDRAW_NS : LINE_NS);
     }
     if (p->verbose && now_ns >= p->next_verbose_ns) {
-        say_torrents(sources, session, now_ns);
+        say_torrents(sources, session);
         p->next_verbose_ns = now_ns + SECOND;
     }
 }

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * READs with late answers; see reads.h. One lock; neither libfuse nor a source
- * is called with it held, except for gos_read_cancel() and
- * fuse_req_interrupted(), which neither block nor call back. */
+ * READs with late answers: started, waiting, answered; see reads.h. Session threads
+ * start them, the library's completion threads end them. */
 #include "mount/reads.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/uio.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "common/say.h"
 #include "common/text.h"
-
-/* The kernel asks for 1 MiB at most, the engine's blocks have 16 KiB: 64, one
- * more if they are not aligned, and some for pieces that end in a short block. */
-#define SLICES_MAX 80
+#include "mount/reads_private.h"
 
 /* A file that cannot be read is told about once in this time, not per read. */
 #define SAY_AGAIN_NS (10 * SECOND)
@@ -27,56 +21,6 @@
 /* When a read-ahead timed out, the kernel asks at once for the first page of it
  * alone. Were that to wait its full time again, readers would wait twice. */
 #define ASKED_AGAIN_NS (INT64_C(200) * 1000000)
-
-/* At the end: no read came for so long; and the longest to wait for that. */
-#define QUIET_NS (INT64_C(5) * 1000000)
-#define QUIET_AT_MOST_NS (INT64_C(100) * 1000000)
-
-struct pending {
-    LIST_ENTRY(pending) link; /* guarded by reads->lock */
-    struct reads *reads;
-    struct reads_file *file;
-    uint64_t id;
-    uint64_t off;
-    size_t len;
-    pid_t tid;
-    struct gos_read read;
-    struct gos_slice slices[SLICES_MAX];
-    void *copy; /* where borrowing was refused */
-    /* guarded by reads->lock */
-    fuse_req_t req;   /* whoever takes it out answers it; NULL: taken */
-    unsigned refs;    /* the flight's, and the starter's while it starts */
-    unsigned flight;  /* counts starts, so that a late starter notices a later one */
-    bool cancellable; /* started, and done not entered */
-    bool landed;      /* done was entered for this flight */
-};
-
-struct reads_file {
-    gos_source *source;
-    const char *name;
-    uint64_t size;
-    /* guarded by reads->lock */
-    LIST_ENTRY(reads_file) link;
-    bool open;     /* the kernel has it open */
-    unsigned refs; /* the kernel's, and one per read */
-    int64_t said_ns;
-    uint64_t late_off, late_end; /* the last read that timed out, */
-    int64_t late_ns;             /* and when; 0: none did */
-};
-
-struct reads {
-    int64_t idle_ns;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* guarded by lock */
-    LIST_HEAD(, pending) list;
-    LIST_HEAD(, reads_file) files;
-    uint64_t last_id;
-    unsigned answering; /* threads between taking a request and having answered it */
-    uint64_t refused;   /* reads that came while ending */
-    bool ending;
-    bool watch_sleeps;
-};
 
 /* ---- files ---- */
 
@@ -117,22 +61,6 @@ void reads_close(struct reads *r, struct reads_file *file)
 }
 
 /* ---- answers ---- */
-
-static fuse_req_t take_locked(struct pending *p)
-{
-    fuse_req_t req = p->req;
-    p->req = NULL;
-    p->reads->answering += req != NULL;
-    return req;
-}
-
-static void answered(struct reads *r)
-{
-    pthread_mutex_lock(&r->lock);
-    if (--r->answering == 0 && r->ending)
-        pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-}
 
 static size_t expected(const struct pending *p)
 {
@@ -203,13 +131,13 @@ static void finish(struct pending *p, int64_t result)
     gos_source *closed;
 
     pthread_mutex_lock(&r->lock);
-    fuse_req_t req = take_locked(p);
+    fuse_req_t req = reads_take_locked(p);
     LIST_REMOVE(p, link);
     pthread_mutex_unlock(&r->lock);
 
     if (req) {
         answer(p, req, result);
-        answered(r);
+        reads_answered(r);
     }
     gos_read_release(&p->read);
     free(p->copy);
@@ -362,70 +290,6 @@ void reads_start(struct reads *r, struct reads_file *file, fuse_req_t req, uint6
     begin(p);
 }
 
-/* ---- breaking off ---- */
-
-static struct pending *find_unanswered_locked(struct reads *r, uint64_t id)
-{
-    struct pending *p;
-    LIST_FOREACH(p, &r->list, link)
-    if (p->req && (id == 0 || p->id == id))
-        return p;
-    return NULL;
-}
-
-/* Answer one now; its read is cancelled and ends unseen. */
-static bool break_off(struct reads *r, uint64_t id, int error)
-{
-    fuse_req_t req = NULL;
-    pthread_mutex_lock(&r->lock);
-    struct pending *p = find_unanswered_locked(r, id);
-    if (p) {
-        req = take_locked(p);
-        if (p->cancellable)
-            gos_read_cancel(&p->read);
-    }
-    pthread_mutex_unlock(&r->lock);
-    if (!req)
-        return false;
-    fuse_reply_err(req, error);
-    answered(r);
-    return true;
-}
-
-void reads_kill(struct reads *r, uint64_t id)
-{
-    break_off(r, id, EINTR);
-}
-
-size_t reads_list_interrupted(struct reads *r, struct reads_interrupted *out, size_t max)
-{
-    struct pending *p;
-    size_t n = 0;
-    pthread_mutex_lock(&r->lock);
-    LIST_FOREACH(p, &r->list, link)
-    if (n < max && p->req && fuse_req_interrupted(p->req))
-        out[n++] = (struct reads_interrupted){.id = p->id, .tid = p->tid};
-    pthread_mutex_unlock(&r->lock);
-    return n;
-}
-
-bool reads_wait(struct reads *r, int64_t pause_ns)
-{
-    pthread_mutex_lock(&r->lock);
-    r->watch_sleeps = true;
-    while (!r->ending && LIST_EMPTY(&r->list))
-        pthread_cond_wait(&r->changed, &r->lock);
-    r->watch_sleeps = false;
-
-    int64_t until = clock_ns() + pause_ns;
-    struct timespec t = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
-    while (!r->ending && pthread_cond_timedwait(&r->changed, &r->lock, &t) == 0)
-        ;
-    bool go_on = !r->ending;
-    pthread_mutex_unlock(&r->lock);
-    return go_on;
-}
-
 /* ---- life ---- */
 
 struct reads *reads_new(int64_t idle_ns)
@@ -443,40 +307,6 @@ struct reads *reads_new(int64_t idle_ns)
     LIST_INIT(&r->list);
     LIST_INIT(&r->files);
     return r;
-}
-
-/* When a read-ahead failed the kernel asks once more, for the page itself. Until
- * that has stopped the session should go on answering, or the reader is told
- * ENOTCONN instead of EIO. */
-static void let_readers_go(struct reads *r)
-{
-    const struct timespec pause = {.tv_nsec = QUIET_NS};
-    uint64_t before, now = 0;
-    int64_t until = clock_ns() + QUIET_AT_MOST_NS;
-    do {
-        before = now;
-        nanosleep(&pause, NULL);
-        pthread_mutex_lock(&r->lock);
-        now = r->refused;
-        pthread_mutex_unlock(&r->lock);
-    } while (now != before && clock_ns() < until);
-}
-
-void reads_end(struct reads *r)
-{
-    bool any = false;
-    pthread_mutex_lock(&r->lock);
-    r->ending = true;
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-    while (break_off(r, 0, EIO))
-        any = true;
-    if (any)
-        let_readers_go(r);
-    pthread_mutex_lock(&r->lock);
-    while (r->answering > 0)
-        pthread_cond_wait(&r->changed, &r->lock);
-    pthread_mutex_unlock(&r->lock);
 }
 
 void reads_close_all(struct reads *r)

@@ -23,6 +23,7 @@
 #include "common/say.h"
 #include "common/text.h"
 #include "mount/ending.h"
+#include "mount/expand.h"
 #include "mount/mountpoint.h"
 #include "mount/progress.h"
 #include "mount/reads.h"
@@ -92,7 +93,7 @@ static void log_line(void *user, enum gos_log_level level, const char *line)
 static bool any_magnet(const struct options *o)
 {
     for (size_t i = 0; i < o->sources.n; i++)
-        if (source_is_magnet(o->sources.items[i]))
+        if (expand_is_magnet(o->sources.items[i]))
             return true;
     return false;
 }
@@ -112,6 +113,7 @@ static int start_engine(struct run *r)
         .no_dht = o->no_dht || offline,
         .no_lsd = o->no_lsd || offline,
         .no_pex = o->no_pex,
+        .sleep_after_ns = o->sleep_after_ns ? o->sleep_after_ns : -1,
         .log = log_line,
         .log_level = o->verbose ? GOS_LOG_INFO : GOS_LOG_WARN,
     };
@@ -121,7 +123,9 @@ static int start_engine(struct run *r)
         say("%s", *why ? why : gos_strerror(rc));
         return -1;
     }
-    r->sources = sources_new(r->engine, &o->sources, &r->peers, r->wake_fd);
+    const struct sources_config config = {
+        .texts = &o->sources, .peers = &r->peers, .list = o->list, .wake_fd = r->wake_fd};
+    r->sources = sources_new(r->engine, &config);
     return r->sources ? 0 : -1;
 }
 
@@ -192,7 +196,7 @@ static bool take_one(struct run *r, struct source *source)
         return false;
     source->told = true;
     if (source->state == SOURCE_REFUSED) {
-        say("%s: %s", SHOWN(source->text), source->why);
+        say("%s: %s", SHOWN(source->text), source->why ? source->why : strerror(ENOMEM));
         if (!r->settled)
             stop(r, 1);
         return false;

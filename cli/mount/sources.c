@@ -5,27 +5,26 @@
 #include "mount/sources.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/say.h"
 #include "common/text.h"
 
-#define TORRENT_MAX (16u << 20)
+#define AWAKE_AT_START 10 /* .torrent files */
 
 /* How long the thread waits for one of several magnets before it looks at the
  * others again. */
 #define TURN_NS (INT64_C(20) * 1000000)
 
 struct sources {
+    const struct opt_list *texts; /* of the command line */
+    struct expansion expansion;
     struct source *items; /* the main thread's view */
     size_t n;
     int wake_fd;
@@ -36,77 +35,9 @@ struct sources {
     /* guarded by lock */
     struct finding {
         enum source_state state;
-        char why[512];
+        char *why;
     } * findings;
 };
-
-bool source_is_magnet(const char *text)
-{
-    return strncasecmp(text, "magnet:", 7) == 0;
-}
-
-/* ---- reading .torrent files ---- */
-
-static int refuse_file(const char *path, const char *why)
-{
-    say("%s: %s", SHOWN(path), why);
-    return -1;
-}
-
-static int say_open_error(const char *path, int error)
-{
-    if (error == ENOENT && strstr(path, "://"))
-        return refuse_file(path, "is a web address; fetch the .torrent file first");
-    if (error == ENOENT)
-        return refuse_file(path,
-                           "No such file or directory; give a .torrent file or a magnet link");
-    return refuse_file(path, strerror(error));
-}
-
-static int read_all(int fd, char *buf, size_t room, size_t *n)
-{
-    *n = 0;
-    while (*n < room) {
-        ssize_t got = read(fd, buf + *n, room - *n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            return 0;
-        *n += (size_t)got;
-    }
-    return 0;
-}
-
-/* The bytes of a .torrent file, at most one more than allowed. */
-static int load(const char *path, char **bytes, size_t *n)
-{
-    struct stat st;
-    int rc = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return say_open_error(path, errno);
-    *bytes = NULL;
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-        refuse_file(path, "is a folder; give the .torrent files in it");
-    else if (!(*bytes = malloc(TORRENT_MAX + 1)))
-        refuse_file(path, strerror(ENOMEM));
-    else if (read_all(fd, *bytes, TORRENT_MAX + 1, n) < 0)
-        refuse_file(path, strerror(errno));
-    else if (*n == 0)
-        refuse_file(path, "is empty; fetch the .torrent file again");
-    else if (*n > TORRENT_MAX)
-        refuse_file(path, "is larger than 16 MiB, the most that a .torrent file may have");
-    else
-        rc = 0;
-    close(fd);
-    if (rc < 0) {
-        free(*bytes);
-        *bytes = NULL;
-    }
-    return rc;
-}
 
 /* ---- adding ---- */
 
@@ -117,29 +48,31 @@ static const char *remedy(int rc)
     return "";
 }
 
-static int add(gos_session *session, struct source *source, const struct gos_add_opts *opts)
+/* What is wrong with a SOURCE, and what to do about it. */
+static const char *complaint(const char *text, int rc)
 {
-    int rc;
-    if (source_is_magnet(source->text)) {
-        rc = gos_session_add_magnet(session, &source->torrent, source->text, opts);
-    } else {
-        char *bytes = NULL;
-        size_t n = 0;
-        if (load(source->text, &bytes, &n) < 0)
-            return -1;
-        rc = gos_session_add_torrent(session, &source->torrent, bytes, n, opts);
-        free(bytes);
-    }
+    const char *why = gos_last_error();
+    if (rc == -ENOENT && strstr(text, "://"))
+        return "is a web address; fetch the .torrent file first";
+    if (rc == -ENOENT)
+        return "No such file or directory; give a .torrent file or a magnet link";
+    return *why ? why : gos_strerror(rc);
+}
+
+/* 0, or an error of which `what` says whether it is one or a warning. */
+static int add(gos_session *session, struct source *source, const struct gos_add_opts *opts,
+               const char *what)
+{
+    const char *text = source->text;
+    int rc = expand_is_magnet(text) ? gos_session_add_magnet(session, &source->torrent, text, opts)
+                                    : gos_session_add_file(session, &source->torrent, text, opts);
     if (rc == GOS_EEXIST) {
-        say("%s: is the same torrent as one before; it is shown once", SHOWN(source->text));
+        say("%s: is the same torrent as one before; it is shown once", SHOWN(text));
         return 0;
     }
-    if (rc < 0) {
-        const char *why = gos_last_error();
-        say("%s: %s%s", SHOWN(source->text), *why ? why : gos_strerror(rc), remedy(rc));
-        return -1;
-    }
-    return 0;
+    if (rc < 0)
+        say("%s: %s%s%s", SHOWN(text), what, complaint(text, rc), remedy(rc));
+    return rc;
 }
 
 /* ---- waiting for metadata ---- */
@@ -157,7 +90,8 @@ static bool look_at(struct sources *s, size_t i, int64_t wait_ns)
     f->state = rc == 0 ? SOURCE_KNOWN : SOURCE_REFUSED;
     if (rc < 0) {
         const char *why = gos_last_error();
-        snprintf(f->why, sizeof f->why, "%s%s", *why ? why : gos_strerror(rc), remedy(rc));
+        if (asprintf(&f->why, "%s%s", *why ? why : gos_strerror(rc), remedy(rc)) < 0)
+            f->why = NULL;
     }
     pthread_mutex_unlock(&s->lock);
     const uint64_t one = 1;
@@ -210,40 +144,66 @@ static int start_thread(struct sources *s)
 
 /* ---- life ---- */
 
-static int add_all(struct sources *s, gos_session *session, const struct opt_list *texts,
-                   const struct opt_list *peers)
+static int add_one(struct sources *s, gos_session *session, const struct expanded *e,
+                   struct gos_add_opts *opts)
 {
-    const struct gos_add_opts opts = {
+    struct source *source = &s->items[s->n];
+    *source = (struct source){.text = e->text};
+    /* A folder is somebody's collection: one bad file in it does not spoil it. */
+    int rc = add(session, source, opts, e->owned ? "warning: left out: " : "");
+    if (rc < 0)
+        return e->owned ? 0 : -1;
+    if (!source->torrent)
+        return 1;
+    /* A .torrent file is known at once, without asking the thread. */
+    if (!e->magnet)
+        source->state = SOURCE_KNOWN;
+    s->findings[s->n].state = source->state;
+    s->n++;
+    return 1;
+}
+
+static int add_all(struct sources *s, gos_session *session, const struct opt_list *peers, bool list)
+{
+    struct gos_add_opts opts = {
         .struct_size = sizeof opts, .peers = peers->items, .n_peers = peers->n};
-    for (size_t i = 0; i < texts->n; i++) {
-        struct source *source = &s->items[s->n];
-        *source = (struct source){.text = texts->items[i]};
-        if (add(session, source, &opts) < 0)
+    const struct expansion *all = &s->expansion;
+    /* Few torrents are in the swarm from the start: who mounts a film wants to see
+     * it, and its peers are there when the first read comes. Many would only keep
+     * trackers and the line busy, so each waits for its first read. */
+    opts.asleep = list || all->n_files > AWAKE_AT_START;
+    for (size_t i = 0; i < all->n;) {
+        size_t from = all->items[i].from, good = 0;
+        const char *text = s->texts->items[from];
+        for (; i < all->n && all->items[i].from == from; i++) {
+            int rc = add_one(s, session, &all->items[i], &opts);
+            if (rc < 0)
+                return -1;
+            good += rc > 0;
+        }
+        if (good == 0) {
+            say("%s: is a folder without usable .torrent files", SHOWN(text));
             return -1;
-        if (!source->torrent)
-            continue;
-        /* A .torrent file is known at once, without asking the thread. */
-        if (!source_is_magnet(source->text))
-            source->state = SOURCE_KNOWN;
-        s->findings[s->n].state = source->state;
-        s->n++;
+        }
     }
     return 0;
 }
 
-struct sources *sources_new(gos_session *session, const struct opt_list *texts,
-                            const struct opt_list *peers, int wake_fd)
+struct sources *sources_new(gos_session *session, const struct sources_config *config)
 {
     struct sources *s = calloc(1, sizeof *s);
     if (!s)
         goto no_memory;
     pthread_mutex_init(&s->lock, NULL);
-    s->wake_fd = wake_fd;
-    s->items = calloc(texts->n, sizeof *s->items);
-    s->findings = calloc(texts->n, sizeof *s->findings);
+    s->wake_fd = config->wake_fd;
+    s->texts = config->texts;
+    if (expand(&s->expansion, config->texts) < 0)
+        goto fail;
+    s->items = calloc(s->expansion.n, sizeof *s->items);
+    s->findings = calloc(s->expansion.n, sizeof *s->findings);
     if (!s->items || !s->findings || gos_cancel_new(&s->stop) < 0)
         goto no_memory;
-    if (add_all(s, session, texts, peers) < 0 || start_thread(s) < 0)
+    if (add_all(s, session, config->peers, config->list) < 0 || start_thread(s) < 0)
         goto fail;
     return s;
 no_memory:
@@ -261,9 +221,13 @@ void sources_free(struct sources *s)
         gos_cancel_fire(s->stop);
         pthread_join(s->thread, NULL);
     }
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         gos_torrent_unref(s->items[i].torrent);
+        free(s->items[i].why);
+        free(s->findings[i].why);
+    }
     gos_cancel_free(s->stop);
+    expand_finish(&s->expansion);
     free(s->findings);
     free(s->items);
     pthread_mutex_destroy(&s->lock);
@@ -287,7 +251,8 @@ void sources_update(struct sources *s)
         if (s->items[i].state != SOURCE_WAITING)
             continue;
         s->items[i].state = s->findings[i].state;
-        memcpy(s->items[i].why, s->findings[i].why, sizeof s->items[i].why);
+        s->items[i].why = s->findings[i].why;
+        s->findings[i].why = NULL;
     }
     pthread_mutex_unlock(&s->lock);
 }

@@ -12,6 +12,7 @@
 #include <gostream.h>
 
 #include "common/opt.h"
+#include "mount/expand.h"
 #include "mount/tree.h"
 
 struct sources;
@@ -23,22 +24,23 @@ enum source_state {
 };
 
 struct source {
-    const char *text; /* as on the command line */
+    const char *text; /* as on the command line, or the path of a file in a folder there */
     gos_torrent *torrent;
     enum source_state state;
-    char why[512];     /* it was refused */
-    bool told;         /* the main thread has dealt with its state */
-    uint64_t received; /* at the last line of -v */
-    int64_t received_ns;
+    char *why; /* it was refused; NULL: there was no memory to say why */
+    bool told; /* the main thread has dealt with its state */
 };
 
-/* Whether a SOURCE is a magnet link. */
-bool source_is_magnet(const char *text);
+struct sources_config {           /* borrowed until sources_free() */
+    const struct opt_list *texts; /* of the command line */
+    const struct opt_list *peers; /* numeric */
+    bool list;                    /* they are to be listed only: nothing needs the swarm */
+    int wake_fd;                  /* an eventfd: written when there is news */
+};
 
-/* Add them all; `peers` are numeric. NULL, and it has been said why, if one is
- * refused. News are announced on the eventfd `wake_fd`. */
-struct sources *sources_new(gos_session *session, const struct opt_list *texts,
-                            const struct opt_list *peers, int wake_fd);
+/* Add them all. NULL, and it has been said why, if one is refused; of a folder
+ * only when none of its files can be used. */
+struct sources *sources_new(gos_session *session, const struct sources_config *config);
 
 /* End the thread and give the torrents back. NULL is fine. */
 void sources_free(struct sources *s);
