@@ -6,7 +6,9 @@ from lint import ROOT, files, finish, name
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 # Tests' sources that stand for an embedder's: they may see the public headers only.
-PUBLIC_SUPPORT = {f"tests/support/{n}" for n in ("fault_source.c", "delay_source.c", "data.c")}
+PUBLIC_SUPPORT = {f"tests/support/{n}.c" for n in
+                  ("fault_source", "delay_source", "data", "http_reader", "line", "seed_peer",
+                   "virtual_torrent")}
 
 
 def read_layers():

@@ -3,9 +3,10 @@
  * ltseed: a libtorrent seeder for the tests.
  *   ltseed --torrent FILE [--torrent FILE]... --dir DIR [--listen ADDR:PORT]
  *          [--rate BYTES] [--corrupt PIECE] [--stall] [--utp]
- * Prints `listening PORT` when it seeds; ends on SIGTERM, SIGINT, or when its
- * standard input is a pipe that closes. --corrupt serves wrong bytes for that piece, --stall
- * accepts and unchokes peers but never sends a block. No DHT, LSD, UPnP. */
+ * Prints `listening PORT` when it seeds, and `uploaded BYTES` (payload) on SIGUSR1; ends on
+ * SIGTERM, SIGINT, or when its standard input is a pipe that closes. --corrupt serves wrong
+ * bytes for that piece, --stall accepts and unchokes peers but never sends a block. No DHT,
+ * LSD, UPnP. */
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +39,7 @@
 #include <libtorrent/torrent_flags.hpp>
 #include <libtorrent/torrent_handle.hpp>
 #include <libtorrent/torrent_info.hpp>
+#include <libtorrent/torrent_status.hpp>
 
 namespace lt = libtorrent;
 using P = lt::settings_pack;
@@ -122,6 +124,7 @@ lt::session_params params_of(options const &o)
     p.set_bool(P::close_redundant_connections, false);
     p.set_int(P::alert_mask, int(static_cast<std::uint32_t>(lt::alert_category::error |
                                                             lt::alert_category::status)));
+    p.set_bool(P::rate_limit_ip_overhead, false); /* --rate is of what is sent, not of packets */
     if (o.rate > 0)
         p.set_int(P::upload_rate_limit, o.rate);
     return params;
@@ -178,13 +181,27 @@ bool stdin_can_close()
     return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
-void wait_for_end(int signals)
+/* Whether to go on. */
+bool on_signal(int signals, lt::session &s)
+{
+    signalfd_siginfo info{};
+    if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo != SIGUSR1)
+        return false;
+    std::int64_t uploaded = 0;
+    for (auto const &t : s.get_torrents())
+        uploaded += t.status(lt::status_flags_t{}).total_payload_upload;
+    std::printf("uploaded %lld\n", static_cast<long long>(uploaded));
+    std::fflush(stdout);
+    return true;
+}
+
+void wait_for_end(int signals, lt::session &s)
 {
     pollfd p[2] = {{signals, POLLIN, 0}, {stdin_can_close() ? STDIN_FILENO : -1, POLLIN, 0}};
     for (;;) {
         if (poll(p, 2, -1) < 0)
             continue;
-        if (p[0].revents)
+        if (p[0].revents && !on_signal(signals, s))
             return;
         char c[64];
         if (p[1].revents && read(STDIN_FILENO, c, sizeof c) <= 0)
@@ -198,6 +215,7 @@ void seed(options const &o)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, nullptr); /* before libtorrent's threads begin */
     int const signals = signalfd(-1, &set, SFD_CLOEXEC);
 
@@ -208,7 +226,7 @@ void seed(options const &o)
         add(s, file, o);
     std::printf("listening %d\n", port_of(s));
     std::fflush(stdout);
-    wait_for_end(signals);
+    wait_for_end(signals, s);
     close(signals);
 }
 

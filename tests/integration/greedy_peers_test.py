@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Peers that want our memory: they say what libtorrent would write down each time,
+or ask for what is long and take no answer."""
+
+import os
+import re
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+from harness import case, check, eventually, main, patience
+from mounting import Mount
+from peerwire import BITFIELD, GREETING, Wire, full_bitfield
+from scripted import ScriptedPeer
+from seeders import source_of
+from torrentmaker import KIB, MIB, make_v1, make_v2, merkle, pattern
+
+ALLOWED_FAST, HASH_REQUEST = 17, 21
+PIECE = 64 * KIB
+HASHES = 512  # that one request asks for: 16 KiB
+
+
+def anonymous(mount):
+    """Bytes of memory that belong to no file."""
+    with open(f"/proc/{mount.child.pid}/status") as status:
+        figures = dict(re.findall(r"(VmRSS|RssFile):\s+(\d+) kB", status.read()))
+    return (int(figures["VmRSS"]) - int(figures["RssFile"])) * KIB
+
+
+class AllowedFastFlood(ScriptedPeer):
+    """Allows the same piece millions of times."""
+
+    fast = True
+
+    def __init__(self, torrent):
+        self.millions = 0
+        super().__init__(torrent)
+
+    def _begin(self, wire):
+        super()._begin(wire)
+        threading.Thread(target=self._flood, args=(wire,), daemon=True).start()
+
+    def _flood(self, wire):
+        some = struct.pack(">IBI", 5, ALLOWED_FAST, 3) * 10_000
+        try:
+            while self.millions < 12:
+                for _ in range(100):
+                    wire.sock.sendall(some)
+                self._count("millions")
+        except OSError:
+            pass
+
+
+class HashHog(ScriptedPeer):
+    """Asks for hashes on and on, and reads nothing."""
+
+    def __init__(self, torrent, root):
+        layer = (PIECE // (16 * KIB)).bit_length() - 1
+        self.request = (struct.pack(">IB", 49, HASH_REQUEST) + root
+                        + struct.pack(">IIII", layer, 0, HASHES, 0))
+        self.asked = self.closed = 0
+        super().__init__(torrent)
+
+    def _talk(self, sock):
+        with sock:
+            Wire(sock).read_greeting()
+            sock.sendall(GREETING + bytes([0, 0, 0, 0, 0, 0x10, 0, 0x14])
+                         + self.torrent.info_hash + b"-TS0100-hashhashhash")
+            wire = Wire(sock)
+            wire.send(BITFIELD, full_bitfield(self.torrent.n_pieces))
+            self._count("greetings")
+            try:
+                while self.asked < 200:
+                    sock.sendall(self.request * 100)  # 1.6 MiB of answers
+                    self._count("asked")
+                while True:
+                    sock.sendall(bytes(4))
+                    threading.Event().wait(0.1)
+            except OSError:
+                self._count("closed")
+
+
+@case
+def one_that_allows_without_end(work):
+    torrent = make_v1("film.mkv", pattern(2 * MIB), 256 * KIB)
+    hostile = AllowedFastFlood(torrent)
+    mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[hostile.peer])
+    check(hostile.wait_for("millions", 1), "the flood does not begin")
+    before = anonymous(mount)
+    check(hostile.wait_for("millions", 12, 20 * patience()), "the flood has stopped")
+    check(anonymous(mount) - before < 16 * MIB, f"memory grew from {before} to {anonymous(mount)}")
+    mount.end()
+
+
+@case
+def one_that_asks_for_hashes_and_takes_none(work):
+    content = pattern(PIECE * HASHES)
+    torrent = make_v2("film.mkv", content, PIECE)
+    hostile = HashHog(torrent, merkle(content, PIECE)[0])
+    mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[hostile.peer])
+    check(hostile.wait_for("asked", 10), "it has not asked")
+    eventually(lambda: hostile.closed > 0, "it was sent away")
+    mount.end()
+
+
+main()
