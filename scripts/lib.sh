@@ -10,7 +10,7 @@ export LC_ALL=C.UTF-8
     packages_build=(gcc g++ cmake ninja-build pkg-config libtorrent-rasterbar-dev libssl-dev libfuse3-dev
         libcmocka-dev python3 fuse3)
     packages_film=(aria2 ffmpeg)
-    packages_check=(clang clang-format pmccabe mandoc shellcheck binutils transmission-daemon)
+    packages_check=(clang clang-format pmccabe mandoc shellcheck binutils transmission-daemon iproute2)
     packages_cross=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 }
 
