@@ -12,7 +12,7 @@
 #include "engine/magnet.h"
 #include "engine/torrent_file.h"
 
-#define MAX_GIVEN_PEERS 64 /* that are remembered of a torrent that may sleep */
+#define MAX_GIVEN_PEERS 64 /* that are remembered of a torrent */
 
 /* ---- peers that were given ---- */
 
@@ -62,13 +62,13 @@ static int remember_locked(gos_session *s, gos_torrent *t, const struct sockaddr
     return 0;
 }
 
-/* For the next time that it wakes. */
+/* For the next time that it wakes, or has nobody. */
 static int remember(gos_torrent *t, const struct sockaddr_storage *peers, size_t n)
 {
     gos_session *s = t->session;
     int rc = 0;
     gos__lock(&s->lock);
-    for (size_t i = 0; t->path && i < n && rc >= 0; i++)
+    for (size_t i = 0; i < n && rc >= 0; i++)
         rc = remember_locked(s, t, &peers[i]);
     gos__unlock(&s->lock);
     return rc;
@@ -278,6 +278,8 @@ int gos_session_add_magnet(gos_session *s, gos_torrent **out, const char *uri,
         rc = gos__torrent_new(&t, s, NULL);
     if (rc >= 0)
         rc = gos__torrent_enlist(t, add.v1_hash, add.v2_hash);
+    if (rc >= 0)
+        rc = remember(t, peers, add.n_peers);
     if (rc >= 0)
         rc = enter_by_pump(t, &add);
     if (rc >= 0)

@@ -83,8 +83,10 @@ static void switch_utp(gos_session *s)
     ltc_set_outgoing_utp(s->lt, want);
 }
 
-/* A torrent to be helped, with a reference and a copy of the peers it was given. */
-static gos_torrent *take_lonely(gos_session *s, struct gos__endpoint **peers, size_t *n)
+/* A torrent to be helped, with a reference, and a copy of the peers it was given. Its
+ * `lt` stays good until the pump itself lets it leave. */
+static gos_torrent *take_lonely(gos_session *s, ltc_torrent **lt, struct gos__endpoint **peers,
+                                size_t *n)
 {
     gos_torrent *found = NULL;
     gos__lock(&s->lock);
@@ -93,8 +95,9 @@ static gos_torrent *take_lonely(gos_session *s, struct gos__endpoint **peers, si
         if (!t->redial)
             continue;
         t->redial = false;
-        if (t->refs == 0 || !t->lt)
+        if (t->refs == 0 || t->place != GOS__TORRENT_AWAKE || !t->lt)
             continue;
+        *lt = t->lt;
         *peers = gos__malloc(t->n_given_peers * sizeof **peers);
         *n = *peers ? t->n_given_peers : 0; /* without memory: the next time */
         for (size_t i = 0; i < *n; i++)
@@ -109,11 +112,12 @@ static gos_torrent *take_lonely(gos_session *s, struct gos__endpoint **peers, si
 static void redial(gos_session *s)
 {
     struct gos__endpoint *peers = NULL;
+    ltc_torrent *lt = NULL;
     size_t n = 0;
-    for (gos_torrent *t; (t = take_lonely(s, &peers, &n)) != NULL; gos_torrent_unref(t)) {
+    for (gos_torrent *t; (t = take_lonely(s, &lt, &peers, &n)) != NULL; gos_torrent_unref(t)) {
         for (size_t i = 0; i < n; i++) {
             struct sockaddr_storage sa = gos__address_unpack(&peers[i]);
-            ltc_torrent_add_peer(t->lt, &sa);
+            ltc_torrent_add_peer(lt, &sa);
         }
         gos__free(peers);
     }

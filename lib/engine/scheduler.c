@@ -56,12 +56,14 @@ static void release_abandoned(struct gos__sched *s)
 /* Whether q would have the piece here before p, in all likelihood: a silent peer may
  * be silent for ever, and who sat on a request of this piece may do so again, however
  * fast he sends the others. */
-static bool is_sooner(const struct gos__sched_piece *piece, const struct gos__sched_peer *q,
-                      const struct gos__sched_peer *p)
+static bool is_sooner(const struct gos__sched *s, const struct gos__sched_piece *piece,
+                      const struct gos__sched_peer *q, const struct gos__sched_peer *p)
 {
     bool p_sat = gos__sched_sat_on(piece, p), q_sat = gos__sched_sat_on(piece, q);
     if (p->stalled || p_sat != q_sat)
         return p->stalled || p_sat;
+    if (gos__sched_paused(s, q) && !gos__sched_paused(s, p))
+        return false; /* it has its taste, and would be left with nobody */
     return gos__sched_expect_steady(q) * 5 / 4 + SOONER_NS < gos__sched_expect_steady(p);
 }
 
@@ -71,16 +73,12 @@ static bool leave_to_another(const struct gos__sched *s, struct gos__sched_peer 
 {
     if (place >= s->awaited)
         return false;
-    if (!p->stalled && !gos__sched_urgent_room(s, p, 0)) {
-        p->deferred = true; /* between pulses it has its taste */
-        return true;
-    }
     const struct gos__sched_piece *piece = s->order[place].piece;
     GOS__SCHED_EACH_PEER(s, q)
     {
         if (q == p || q->choked || q->stalled || s->now < q->quiet_until)
             continue;
-        if (is_sooner(piece, q, p) && may_ask(q, piece) && has(s, q, piece->number)) {
+        if (is_sooner(s, piece, q, p) && may_ask(q, piece) && has(s, q, piece->number)) {
             p->deferred = true;
             return true;
         }

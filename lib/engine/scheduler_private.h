@@ -194,9 +194,10 @@ void gos__sched_settle(struct gos__sched *s);
 int64_t gos__sched_expect(const struct gos__sched *s, const struct gos__sched_peer *p);
 /* The same for a peer that sends all the time: pulses are not looked at. */
 int64_t gos__sched_expect_steady(const struct gos__sched_peer *p);
+/* It is between two pulses. */
+bool gos__sched_paused(const struct gos__sched *s, const struct gos__sched_peer *p);
 /* Whether p may be asked for one more. */
 bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p);
-bool gos__sched_paused(const struct gos__sched *s, const struct gos__sched_peer *p);
 /* The same, for what a reader waits for: queues are kept full of read-ahead, and it
  * need not wait for a place in one; but a peer between two pulses gets one block.
  * `extra`: for what is late already. */

@@ -36,15 +36,15 @@ def read_in_sequence(path, content):
     return waits[0], max(waits[1:])
 
 
-@case(timeout=120)
-def the_only_peer_is_away_for_longer_than_libtorrent_tries(work):
+@case(each=[("torrent",), ("magnet",)], timeout=120)
+def the_only_peer_is_away_for_longer_than_libtorrent_tries(work, form):
     """libtorrent gives up on a peer after a few failures; a peer that was given is
     dialled again all the same, and the read that waited goes on."""
     content = pattern(8 * MIB)
     torrent = make_v1("film.mkv", content, MIB)
     port = free_port()
     seeder = seed(torrent, work, port=port)
-    mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[seeder.peer])
+    mount = Mount(work, [source_of(torrent, work, form)], peers=[seeder.peer])
     path = mount.path("film.mkv")
     fd = os.open(path, os.O_RDONLY)
     same_bytes(os.pread(fd, KIB, 0), content[:KIB], "the first KiB")

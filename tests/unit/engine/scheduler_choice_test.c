@@ -175,6 +175,41 @@ static void nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends(void *
     assert_int_equal(pulsing->n_requests, 0);
 }
 
+static void what_waits_is_never_left_to_a_peer_between_pulses_that_has_its_taste(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *pulsing = srig_seed(r, 0), *steady = srig_seed(r, 1);
+    gos__sched_choke(r->s, pulsing->p, true);
+    gos__sched_choke(r->s, steady->p, true);
+    measure(r, steady, 50, 64, 16 * GOS__MS); /* much slower than the other, when it sends */
+    pulse_four_times(r, pulsing);
+    gos__sched_choke(r->s, steady->p, false);
+    for (uint32_t i = 20; i < 40; i++)
+        gos__sched_end(r->s, i);
+    srig_clear(r);
+    want_one(r, 0, 8, 1);
+    srig_step(r, 0);
+    assert_int_equal(steady->n_requests + pulsing->n_requests, 8);
+}
+
+static void read_ahead_does_not_come_before_what_waits_at_a_peer_with_pulses(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = srig_seed(r, 0);
+    gos__sched_choke(r->s, p->p, true);
+    pulse_four_times(r, p);
+    for (uint32_t i = 20; i < 40; i++)
+        gos__sched_end(r->s, i);
+    srig_clear(r);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(gos__sched_begin(r->s, i, 16, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){0, 1, 2, 3}, 4, 1), 0);
+    srig_step(r, 0);
+    assert_true(p->n_requests > 16);
+    for (uint32_t i = 0; i < 16; i++)
+        assert_true(srig_asked(p, 0, i));
+}
+
 /* ---- a limit for all peers ---- */
 
 static unsigned asked(const struct srig *r)
@@ -247,6 +282,8 @@ int main(void)
         T(peers_that_are_about_as_fast_share_what_a_reader_waits_for),
         T(a_block_in_the_queue_of_a_slow_peer_is_asked_twice_before_it_is_late),
         T(nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends),
+        T(what_waits_is_never_left_to_a_peer_between_pulses_that_has_its_taste),
+        T(read_ahead_does_not_come_before_what_waits_at_a_peer_with_pulses),
         T(no_more_is_asked_than_the_limit_lets_through_in_a_second),
         T(a_few_are_asked_for_under_the_lowest_limit),
         T(the_limit_can_be_lifted),
