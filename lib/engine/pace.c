@@ -8,10 +8,11 @@
 #include "base/clock.h"
 #include "base/minmax.h"
 
-/* A queue holds what a peer delivers in this time: deep enough to keep it busy
- * over a round trip, shallow enough that a seek is not stuck behind it. */
-#define LEAD_NS (300 * GOS__MS)
+/* A queue holds what a peer delivers in this time and two round trips: deep enough
+ * to keep it busy, shallow enough that a seek is not stuck behind it. */
+#define LEAD_NS (200 * GOS__MS)
 #define SILENCE_MAX_NS GOS__SECOND
+#define LATENCY_MAX_NS (400 * GOS__MS)
 #define RATE_WINDOW_NS (200 * GOS__MS)
 #define SHORT_WINDOW_NS (50 * GOS__MS) /* enough when the queue ran dry in it */
 #define OLD_NS (10 * GOS__SECOND)      /* what was measured before so long an idle time is old */
@@ -24,8 +25,10 @@
 #define PULSE_GAPS 8
 #define PULSES_BELIEVED 2
 #define PULSE_FORGET_NS (5 * GOS__SECOND) /* so long without a pause: it sends steadily */
+#define PULSE_IDLE_NS (500 * GOS__MS)     /* in a longer idle time it may not save up more */
 #define PULSE_DEPTH 2
 #define PULSE_TASTE (4u * GOS__PACE_BLOCK) /* in one pulse; less says nothing about the rate */
+#define PULSE_DUE_NS (50 * GOS__MS)        /* so much sooner or later than the last one */
 #define SENDING_NS (40 * GOS__MS)          /* after a block it is taken to be sending */
 
 void gos__pace_init(struct gos__pace *p)
@@ -72,7 +75,8 @@ static void close_window(struct gos__pace *p, int64_t ns)
         learn_rate(p, p->window_bytes, ns);
     /* A peer that sends in bursts must find enough in its queue for a whole one. */
     p->silence = gos__max_i64(p->window_silence, p->silence - p->silence / 8);
-    int64_t lead_ns = LEAD_NS + gos__min_i64(2 * p->silence, SILENCE_MAX_NS);
+    int64_t lead_ns = LEAD_NS + 2 * gos__min_i64(p->latency, LATENCY_MAX_NS) +
+                      gos__min_i64(2 * p->silence, SILENCE_MAX_NS);
     uint64_t lead = p->rate * (uint64_t)(lead_ns / GOS__MS) / 1000 / GOS__PACE_BLOCK;
     p->depth = (uint32_t)gos__min_u64(lead + GOS__PACE_MIN_DEPTH, GOS__PACE_MAX_DEPTH);
 }
@@ -88,6 +92,7 @@ static void open_window(struct gos__pace *p, int64_t now)
  * stands still. (To begin a new one would count only what took long.) */
 void gos__pace_begin(struct gos__pace *p, int64_t now)
 {
+    p->pulse_ns += gos__min_i64(now - p->last_delivery, PULSE_IDLE_NS);
     int64_t busy = p->last_delivery - p->window_start;
     if (busy >= SHORT_WINDOW_NS)
         close_window(p, busy);
@@ -100,7 +105,8 @@ void gos__pace_begin(struct gos__pace *p, int64_t now)
 /* ---- latency ---- */
 
 /* The shortest of late: what was called off before may be on its way still, and
- * is not what a request costs. */
+ * is not what a request costs. (Nor can one be answered sooner than it was asked:
+ * the time since the answer before it would be nothing at all then.) */
 static void learn_latency(struct gos__pace *p, int64_t ns)
 {
     int64_t longest = p->latency + p->latency / 8 + GOS__MS;
@@ -109,8 +115,10 @@ static void learn_latency(struct gos__pace *p, int64_t ns)
 
 /* ---- pulses ---- */
 
-static void watch_pulses(struct gos__pace *p, int64_t quiet, int64_t now)
+static void watch_pulses(struct gos__pace *p, const struct gos__pace_answer *a)
 {
+    int64_t quiet = a->quiet;
+    p->pulse_ns += quiet;
     int64_t least = gos__max_i64(PULSE_QUIET_NS + 2 * p->latency, PULSE_GAPS * p->gap);
     /* One block each time is no pulse, but what a slow peer does; or one that is known
      * for pulses, since it is asked for one block between them. */
@@ -118,43 +126,50 @@ static void watch_pulses(struct gos__pace *p, int64_t quiet, int64_t now)
     if (p->gap && p->latency && quiet >= least && (known || p->pulse_bytes > GOS__PACE_BLOCK)) {
         /* It had sent all it may: what it did since it had to stop the last time
          * is its rate, however little of the time it was asked; unless it was asked
-         * for next to nothing. */
-        if (p->pulses++ && now > p->pulse_at && p->pulse_bytes > PULSE_TASTE)
-            learn_rate(p, p->pulse_bytes, now - p->pulse_at);
-        p->pulse_at = now;
+         * for next to nothing, and had nothing more to send. */
+        bool all_it_may = a->queued > 1 || p->pulse_bytes > PULSE_TASTE;
+        if (p->pulses++ && all_it_may)
+            learn_rate(p, p->pulse_bytes, p->pulse_ns);
+        p->pulse_ns = 0;
         p->pulse_bytes = 0;
         return;
     }
-    if (p->pulses && now - p->pulse_at > PULSE_FORGET_NS)
+    if (p->pulse_ns > PULSE_FORGET_NS)
         p->pulses = 0;
     p->gap = p->gap ? (7 * p->gap + quiet) / 8 : quiet;
     p->gap = gos__max_i64(p->gap, 1);
 }
 
-bool gos__pace_between_pulses(const struct gos__pace *p, int64_t now)
+bool gos__pace_between_pulses(const struct gos__pace *p, int64_t silent)
 {
-    return p->pulses >= PULSES_BELIEVED && now - p->last_delivery > SENDING_NS + p->latency;
+    return p->pulses >= PULSES_BELIEVED && silent > SENDING_NS + p->latency;
+}
+
+bool gos__pace_pulse_is_due(const struct gos__pace *p, int64_t now)
+{
+    int64_t early = p->last_delivery + p->silence - now;
+    return early < PULSE_DUE_NS && early > -PULSE_DUE_NS;
 }
 
 uint32_t gos__pace_pulse_depth(const struct gos__pace *p, int64_t now)
 {
     if (p->pulses < PULSES_BELIEVED)
         return 0;
-    if (gos__pace_between_pulses(p, now))
+    if (gos__pace_between_pulses(p, now - p->last_delivery))
         return 1;
     uint64_t on_the_way = p->rate / 1000 * (uint64_t)(2 * p->latency / GOS__MS) / GOS__PACE_BLOCK;
     return PULSE_DEPTH + (uint32_t)gos__min_u64(on_the_way, GOS__PACE_MAX_DEPTH);
 }
 
-void gos__pace_received(struct gos__pace *p, uint32_t len, int64_t quiet, bool alone, int64_t now)
+void gos__pace_received(struct gos__pace *p, const struct gos__pace_answer *a, int64_t now)
 {
     p->last_delivery = now;
-    if (alone)
-        learn_latency(p, quiet);
-    watch_pulses(p, quiet, now);
-    p->pulse_bytes += len;
-    p->window_bytes += len;
-    p->window_silence = gos__max_i64(p->window_silence, quiet);
+    if (a->alone)
+        learn_latency(p, a->alone);
+    watch_pulses(p, a);
+    p->pulse_bytes += a->len;
+    p->window_bytes += a->len;
+    p->window_silence = gos__max_i64(p->window_silence, a->quiet);
     if (now - p->window_start >= RATE_WINDOW_NS) {
         close_window(p, now - p->window_start);
         open_window(p, now);
@@ -168,5 +183,5 @@ void gos__pace_received(struct gos__pace *p, uint32_t len, int64_t quiet, bool a
 int64_t gos__pace_expect(const struct gos__pace *p, uint32_t queued, int64_t now)
 {
     int64_t ns = p->latency + gos__pace_time_of(p, (uint64_t)queued + 1);
-    return gos__pace_between_pulses(p, now) ? ns + p->silence / 2 : ns;
+    return gos__pace_between_pulses(p, now - p->last_delivery) ? ns + p->silence / 2 : ns;
 }

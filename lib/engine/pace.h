@@ -35,8 +35,8 @@ struct gos__pace {
     /* pulses */
     int64_t gap;          /* between two blocks while it sends */
     unsigned pulses;      /* seen, since it was last seen to send steadily */
-    int64_t pulse_at;     /* when the last one began */
-    uint64_t pulse_bytes; /* since then */
+    int64_t pulse_ns;     /* since the last one began, long times of idleness not counted */
+    uint64_t pulse_bytes; /* in that time */
 };
 
 void gos__pace_init(struct gos__pace *p);
@@ -45,11 +45,18 @@ void gos__pace_begin(struct gos__pace *p, int64_t now);
 /* A measurement that is old is believed less and less: who once was slow is asked
  * little, and could never show that he is not any more. */
 void gos__pace_age(struct gos__pace *p, int64_t now);
-/* A block came that was asked for; for `quiet` before it nothing came although
- * something was asked. `alone`: it was the first one asked of an empty queue. */
-void gos__pace_received(struct gos__pace *p, uint32_t len, int64_t quiet, bool alone, int64_t now);
-/* It sends in pulses, and is between two of them, as far as can be told. */
-bool gos__pace_between_pulses(const struct gos__pace *p, int64_t now);
+/* A block that was asked for. */
+struct gos__pace_answer {
+    uint32_t len;
+    uint32_t queued; /* requests, its own among them, that were waiting for an answer */
+    int64_t quiet;   /* for so long nothing came although something was asked */
+    int64_t alone;   /* since it was asked for, if the queue was empty then; else 0 */
+};
+void gos__pace_received(struct gos__pace *p, const struct gos__pace_answer *a, int64_t now);
+/* It sends in pulses, and is between two of them if it was silent for so long. */
+bool gos__pace_between_pulses(const struct gos__pace *p, int64_t silent);
+/* The next pulse should begin about now. */
+bool gos__pace_pulse_is_due(const struct gos__pace *p, int64_t now);
 /* It sends in pulses: how many requests for what is urgent it may hold, since it may
  * stop after any of them; 0: it does not. */
 uint32_t gos__pace_pulse_depth(const struct gos__pace *p, int64_t now);

@@ -10,9 +10,13 @@
 #include "engine/scheduler_private.h"
 
 #define HEDGE_EVERY_NS (50 * GOS__MS)
-#define HEDGE_EXTRA 4            /* what is late need not wait for a place in a queue either */
-#define SOONER_NS (20 * GOS__MS) /* what is less does not count */
+#define HEDGE_ON_NS (5 * GOS__MS) /* there was something to hedge, and may be more */
+#define HEDGE_EXTRA 4             /* what is late need not wait for a place in a queue either */
+#define SOONER_NS (20 * GOS__MS)  /* what is less does not count */
 #define HEDGE_SOONER_NS (500 * GOS__MS) /* what is not late yet must come so much sooner */
+/* So much later than the first the second may come to its own pause: who limits
+ * himself all at once with the others helps nobody. */
+#define HEDGE_PAUSE_NS (120 * GOS__MS)
 /* Seeds drop a peer that asks nothing for 60 s. */
 #define KEEPALIVE_NS (40 * GOS__SECOND)
 #define KEEPALIVE_AGAIN_NS (5 * GOS__SECOND) /* nothing to ask for was found */
@@ -62,9 +66,10 @@ static bool is_sooner(const struct gos__sched *s, const struct gos__sched_piece 
     bool p_sat = gos__sched_sat_on(piece, p), q_sat = gos__sched_sat_on(piece, q);
     if (p->stalled || p_sat != q_sat)
         return p->stalled || p_sat;
-    if (gos__sched_paused(s, q) && !gos__sched_paused(s, p))
-        return false; /* it has its taste, and would be left with nobody */
-    return gos__sched_expect_steady(q) * 5 / 4 + SOONER_NS < gos__sched_expect_steady(p);
+    /* It has its taste. Until that comes nobody would be asked for what is left to it. */
+    bool waits = gos__sched_paused(s, q) && !gos__sched_paused(s, p);
+    int64_t pause = waits ? q->pace.silence : 0;
+    return gos__sched_expect_steady(q) * 5 / 4 + SOONER_NS + pause < gos__sched_expect_steady(p);
 }
 
 /* What a reader waits for is left to whoever would have it here first, even when
@@ -180,16 +185,20 @@ static struct gos__sched_peer *second_peer(const struct gos__sched *s,
 }
 
 /* Late already, or certain to be: it sits in the queue of a slow peer, and one
- * that was measured would have it here much sooner. */
+ * that was measured would have it here much sooner. What is overdue is expected to
+ * need as long again. */
 static bool worth_it(const struct gos__sched *s, const struct gos__sched_peer *first,
                      const struct gos__sched_request *r, const struct gos__sched_peer *second)
 {
     if (s->now >= r->until)
         return true;
     if (gos__sched_paused(s, first) && !gos__sched_paused(s, second))
-        return true;
-    return second->pace.rate &&
-           r->due - s->now > 3 * gos__sched_expect(s, second) + HEDGE_SOONER_NS;
+        return s->now - first->waiting_since > HEDGE_PAUSE_NS &&
+               !gos__pace_pulse_is_due(&first->pace, s->now);
+    if (!second->pace.rate || gos__sched_paused(s, second))
+        return false;
+    int64_t left = r->due > s->now ? r->due - s->now : s->now - r->due;
+    return left > 3 * gos__sched_expect(s, second) + HEDGE_SOONER_NS;
 }
 
 static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
@@ -223,12 +232,13 @@ static void hedge(struct gos__sched *s)
 {
     if (s->now < s->next_hedge)
         return;
-    s->next_hedge = s->now + HEDGE_EVERY_NS;
+    uint64_t before = s->stats.hedges;
     for (uint32_t i = 0; i < s->awaited && anybody_has_room(s); i++) {
         struct gos__sched_piece *piece = s->order[i].piece;
         if (piece && piece->n_asked)
             hedge_piece(s, piece);
     }
+    s->next_hedge = s->now + (s->stats.hedges > before ? HEDGE_ON_NS : HEDGE_EVERY_NS);
 }
 
 /* Whether a look at late blocks makes sense at all. */

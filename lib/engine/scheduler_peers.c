@@ -144,10 +144,14 @@ bool gos__sched_room(const struct gos__sched *s, const struct gos__sched_peer *p
     return p->n_live < (p->stalled ? 1 : p->pace.depth) && p->n_live + p->n_stale < p->cap;
 }
 
-/* It has stopped to send, as clients do that limit themselves. */
+/* It has stopped to send, as clients do that limit themselves. Who was silent because
+ * it was asked nothing may be between two pulses as well, but not for longer than one. */
 bool gos__sched_paused(const struct gos__sched *s, const struct gos__sched_peer *p)
 {
-    return gos__pace_between_pulses(&p->pace, s->now);
+    if (p->n_live)
+        return gos__pace_between_pulses(&p->pace, s->now - p->waiting_since);
+    int64_t idle = s->now - p->pace.last_delivery;
+    return gos__pace_between_pulses(&p->pace, idle) && idle < p->pace.silence;
 }
 
 bool gos__sched_urgent_room(const struct gos__sched *s, const struct gos__sched_peer *p,
@@ -357,10 +361,12 @@ bool gos__sched_stalled(const struct gos__sched_peer *p)
     return p->stalled;
 }
 
-static void answered(struct gos__sched_peer *p, uint32_t len, bool alone, int64_t now)
+static void answered(struct gos__sched_peer *p, uint32_t len, int64_t alone, int64_t now)
 {
     if (p->n_live || p->stalled) { /* else a late answer: the time before it was idle */
-        gos__pace_received(&p->pace, len, now - p->waiting_since, alone, now);
+        struct gos__pace_answer a = {
+            .len = len, .queued = p->n_live, .quiet = now - p->waiting_since, .alone = alone};
+        gos__pace_received(&p->pace, &a, now);
         p->waiting_since = now;
     }
     p->rejects = 0;
@@ -384,8 +390,10 @@ bool gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32
     /* Only answers are signs of life: else whoever sends what nobody asked for
      * could sit on what he was asked. */
     p->n_answered += owned;
+    bool first = owned && !given_up && p->request[slot].alone;
+    int64_t alone = first ? s->now - p->request[slot].asked : 0;
     if (given_up || owned)
-        answered(p, len, owned && !given_up && p->request[slot].alone, s->now);
+        answered(p, len, alone, s->now);
     if (!given_up && !owned)
         p->n_unasked++;
     if (given_up) {

@@ -176,12 +176,12 @@ static bool deliver(struct flow *f, int64_t now)
     return given >= 0;
 }
 
-int64_t flow_next_ns(const struct flow *f, int64_t now_ns)
+int64_t flow_next_ns(const struct flow *f, int64_t served_ns)
 {
     int64_t next = INT64_MAX;
 
     for (const struct segment *s = f->first; s; s = s->next) {
-        if (s->given < s->len && s->arrive_ns > now_ns && s->arrive_ns < next)
+        if (s->given < s->len && s->arrive_ns > served_ns && s->arrive_ns < next)
             next = s->arrive_ns;
         if (f->line->loss > 0 && !s->counted && s->known_ns < next)
             next = s->known_ns;

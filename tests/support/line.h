@@ -47,7 +47,8 @@ bool flow_serve(struct flow *f, int64_t now_ns);
 bool flow_can_take(const struct flow *f);
 bool flow_is_blocked(const struct flow *f, int64_t now_ns);
 
-/* When something happens in it by itself; INT64_MAX: nothing. */
-int64_t flow_next_ns(const struct flow *f, int64_t now_ns);
+/* When something happens in it by itself, after it was served at `served_ns`; that
+ * may be over by now. INT64_MAX: nothing. */
+int64_t flow_next_ns(const struct flow *f, int64_t served_ns);
 
 #endif

@@ -73,6 +73,7 @@ struct relay {
     int n_links;
     struct connection *connections;
     int epoll, signals;
+    int64_t served_ns; /* when all flows were served last */
     struct line line;
     uint64_t forwarded; /* by connections that are gone */
 };
@@ -207,7 +208,9 @@ static int sleep_until_next(struct relay *r, struct epoll_event *events, int n)
     int64_t now = now_ns(), next = now + SECOND_NS;
 
     for (struct connection *c = r->connections; c; c = c->next) {
-        int64_t up = flow_next_ns(&c->up, now), down = flow_next_ns(&c->down, now);
+        /* Not of now: what arrived since they were served would be slept over. */
+        int64_t up = flow_next_ns(&c->up, r->served_ns);
+        int64_t down = flow_next_ns(&c->down, r->served_ns);
         next = up < next ? up : next;
         next = down < next ? down : next;
     }
@@ -251,9 +254,9 @@ static void run(struct relay *r)
             else if (who != &r->signals && who != &on_stdin)
                 ((struct end *)who)->connection->gone |= (events[i].events & EPOLLERR) != 0;
         }
-        int64_t now = now_ns();
+        r->served_ns = now_ns();
         for (struct connection *c = r->connections; c; c = c->next)
-            serve(r, c, now);
+            serve(r, c, r->served_ns);
         sweep(r);
     }
 }

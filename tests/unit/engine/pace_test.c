@@ -30,11 +30,20 @@ static void start(struct sender *s)
     s->last = s->now;
 }
 
-static void deliver_after(struct sender *s, int64_t ns, bool alone)
+static void deliver_queued(struct sender *s, int64_t ns, bool alone, uint32_t queued)
 {
     s->now += ns;
-    gos__pace_received(&s->pace, GOS__PACE_BLOCK, s->now - s->last, alone, s->now);
+    struct gos__pace_answer a = {.len = GOS__PACE_BLOCK,
+                                 .queued = queued,
+                                 .quiet = s->now - s->last,
+                                 .alone = alone ? ns : 0};
+    gos__pace_received(&s->pace, &a, s->now);
     s->last = s->now;
+}
+
+static void deliver_after(struct sender *s, int64_t ns, bool alone)
+{
+    deliver_queued(s, ns, alone, alone ? 1 : 8);
 }
 
 /* So many blocks, each so long after the one before. */
@@ -60,7 +69,7 @@ static void start_pulsing(struct sender *s)
 
 /* ---- rate, depth, delay ---- */
 
-static void a_steady_peer_has_its_rate_and_a_queue_for_a_third_of_a_second(void **state)
+static void a_steady_peer_has_its_rate_and_a_queue_for_a_fifth_of_a_second(void **state)
 {
     struct sender s;
     (void)state;
@@ -71,8 +80,8 @@ static void a_steady_peer_has_its_rate_and_a_queue_for_a_third_of_a_second(void 
     deliver(&s, 640, GOS__SECOND / 320); /* 5 MiB/s */
     assert_in_range(s.pace.rate, 5 * MIB * 95 / 100, 5 * MIB * 105 / 100);
     assert_int_equal(s.pace.latency, 10 * GOS__MS);
-    /* 0.3 s of it are 96 blocks; a few more for its pauses. */
-    assert_in_range(s.pace.depth, 96, 96 + GOS__PACE_MIN_DEPTH + 8);
+    /* 0.2 s of it are 64 blocks, two round trips 6; a few more for its pauses. */
+    assert_in_range(s.pace.depth, 70, 70 + GOS__PACE_MIN_DEPTH + 8);
     assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
 }
 
@@ -185,6 +194,35 @@ static void a_peer_that_sends_twice_a_second_is_known_after_two_pulses(void **st
     assert_in_range(s.pace.rate, 2 * MIB * 95 / 100, 2 * MIB * 105 / 100);
 }
 
+/* Two blocks twice a second, whatever is asked. */
+static void rate_of_a_slow_peer_that_pulses_is_learned_if_it_owed_more(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver(&s, 64, 4 * GOS__MS); /* it was fast once */
+    for (int i = 0; i < 20; i++) {
+        deliver(&s, 1, 499 * GOS__MS);
+        deliver(&s, 1, GOS__MS);
+    }
+    assert_in_range(s.pace.rate, 60 * 1024, 70 * 1024);
+}
+
+static void rate_of_a_fast_peer_is_not_lowered_by_pulses_of_which_little_was_asked(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    uint64_t rate = s.pace.rate;
+    for (int i = 0; i < 20; i++) {
+        deliver_queued(&s, 499 * GOS__MS, false, 1);
+        deliver_queued(&s, GOS__MS, false, 1);
+    }
+    assert_in_range(s.pace.rate, rate * 95 / 100, rate * 105 / 100);
+}
+
 static void it_is_between_two_pulses_when_it_has_been_silent_for_a_moment(void **state)
 {
     struct sender s;
@@ -193,10 +231,10 @@ static void it_is_between_two_pulses_when_it_has_been_silent_for_a_moment(void *
     for (int i = 0; i < 4; i++)
         pulse(&s);
     deliver(&s, 20, 2 * GOS__MS);
-    assert_false(gos__pace_between_pulses(&s.pace, s.now));
+    assert_false(gos__pace_between_pulses(&s.pace, 0));
     /* 40 ms, and its delay of 10 */
-    assert_false(gos__pace_between_pulses(&s.pace, s.now + 50 * GOS__MS));
-    assert_true(gos__pace_between_pulses(&s.pace, s.now + 51 * GOS__MS));
+    assert_false(gos__pace_between_pulses(&s.pace, 50 * GOS__MS));
+    assert_true(gos__pace_between_pulses(&s.pace, 51 * GOS__MS));
     assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now + 51 * GOS__MS), 1);
     int64_t sending = gos__pace_expect(&s.pace, 0, s.now);
     int64_t silent = gos__pace_expect(&s.pace, 0, s.now + 51 * GOS__MS);
@@ -214,7 +252,7 @@ static void pulses_are_forgotten_when_it_sends_steadily_for_five_seconds(void **
     assert_in_range(gos__pace_pulse_depth(&s.pace, s.now), 1, 8);
     deliver(&s, 20, 10 * GOS__MS);
     assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
-    assert_false(gos__pace_between_pulses(&s.pace, s.now + GOS__SECOND));
+    assert_false(gos__pace_between_pulses(&s.pace, GOS__SECOND));
 }
 
 static void a_slow_steady_peer_is_not_taken_for_one_that_pulses(void **state)
@@ -226,7 +264,7 @@ static void a_slow_steady_peer_is_not_taken_for_one_that_pulses(void **state)
     for (int i = 0; i < 100; i++) /* 64 KiB/s, and not quite even */
         deliver_after(&s, (i % 3 == 0 ? 150 : 300) * GOS__MS, false);
     assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
-    assert_false(gos__pace_between_pulses(&s.pace, s.now + GOS__SECOND));
+    assert_false(gos__pace_between_pulses(&s.pace, GOS__SECOND));
     assert_in_range(s.pace.rate, 48 * 1024, 80 * 1024);
 }
 
@@ -254,13 +292,13 @@ static void a_distant_peer_is_not_taken_for_one_that_pulses(void **state)
         deliver_after(&s, 100 * GOS__MS, false);
     }
     assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
-    assert_false(gos__pace_between_pulses(&s.pace, s.now + GOS__SECOND));
+    assert_false(gos__pace_between_pulses(&s.pace, GOS__SECOND));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_steady_peer_has_its_rate_and_a_queue_for_a_third_of_a_second),
+        cmocka_unit_test(a_steady_peer_has_its_rate_and_a_queue_for_a_fifth_of_a_second),
         cmocka_unit_test(the_queue_of_a_peer_that_was_not_measured_grows_with_each_answer),
         cmocka_unit_test(no_queue_is_deeper_than_the_deepest),
         cmocka_unit_test(the_delay_is_the_shortest_of_late_and_may_grow_again),
@@ -268,6 +306,8 @@ int main(void)
         cmocka_unit_test(time_in_which_nothing_was_asked_is_not_measured),
         cmocka_unit_test(an_old_low_rate_is_raised_in_hope_and_replaced_by_the_next_measurement),
         cmocka_unit_test(a_peer_that_sends_twice_a_second_is_known_after_two_pulses),
+        cmocka_unit_test(rate_of_a_slow_peer_that_pulses_is_learned_if_it_owed_more),
+        cmocka_unit_test(rate_of_a_fast_peer_is_not_lowered_by_pulses_of_which_little_was_asked),
         cmocka_unit_test(it_is_between_two_pulses_when_it_has_been_silent_for_a_moment),
         cmocka_unit_test(pulses_are_forgotten_when_it_sends_steadily_for_five_seconds),
         cmocka_unit_test(a_slow_steady_peer_is_not_taken_for_one_that_pulses),

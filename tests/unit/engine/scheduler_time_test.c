@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "engine/scheduler_private.h"
 #include "unit/engine/scheduler_rig.h"
 
 /* Step whenever the scheduler said so, for `ns`. */
@@ -90,6 +91,31 @@ static void slow_peer_is_not_taken_for_a_silent_one(void **state)
         srig_deliver(r, p, p->log[i].piece, p->log[i].block);
     }
     assert_int_equal(srig_stats(r).stalls, 0);
+}
+
+/* What was called off comes when the next request is on its way already: the time
+ * between the two says nothing about how far away the peer is. */
+static void answer_of_what_was_called_off_does_not_shorten_the_delay(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = srig_seed(r, 0);
+    srig_want(r, 1, 1, 1);
+    srig_step(r, 0);
+    r->now += 40 * GOS__MS;
+    srig_deliver(r, p, 0, 0);
+    assert_int_equal(p->p->pace.latency, 40 * GOS__MS);
+    assert_int_equal(gos__sched_begin(r->s, 1, 1, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){1}, 1, 1), 0);
+    srig_step(r, 0);
+    gos__sched_end(r->s, 1);
+    assert_int_equal(gos__sched_begin(r->s, 2, 1, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){2}, 1, 1), 0);
+    srig_step(r, 0);
+    r->now += 39 * GOS__MS;
+    gos__sched_received(r->s, p->p, 1, 0, SRIG_BLOCK, r->now);
+    r->now += GOS__MS;
+    srig_deliver(r, p, 2, 0);
+    assert_int_equal(p->p->pace.latency, 40 * GOS__MS);
 }
 
 static void late_block_that_is_awaited_is_asked_twice(void **state)
@@ -303,6 +329,7 @@ int main(void)
         T(only_peer_is_asked_again_with_one_block_at_a_time),
         T(silent_peer_is_not_given_what_a_reader_waits_for),
         T(slow_peer_is_not_taken_for_a_silent_one),
+        T(answer_of_what_was_called_off_does_not_shorten_the_delay),
         T(late_block_that_is_awaited_is_asked_twice),
         T(late_block_is_asked_twice_although_read_ahead_remains),
         T(unanswered_cancels_are_forgotten_after_ten_seconds),
