@@ -75,8 +75,8 @@ static void close_window(struct gos__pace *p, int64_t ns)
         learn_rate(p, p->window_bytes, ns);
     /* A peer that sends in bursts must find enough in its queue for a whole one. */
     p->silence = gos__max_i64(p->window_silence, p->silence - p->silence / 8);
-    int64_t lead_ns = LEAD_NS + 2 * gos__min_i64(p->latency, LATENCY_MAX_NS) +
-                      gos__min_i64(2 * p->silence, SILENCE_MAX_NS);
+    int64_t lead_ns = gos__max_i64(LEAD_NS, gos__min_i64(2 * p->silence, SILENCE_MAX_NS)) +
+                      2 * gos__min_i64(p->latency, LATENCY_MAX_NS);
     uint64_t lead = p->rate * (uint64_t)(lead_ns / GOS__MS) / 1000 / GOS__PACE_BLOCK;
     p->depth = (uint32_t)gos__min_u64(lead + GOS__PACE_MIN_DEPTH, GOS__PACE_MAX_DEPTH);
 }
