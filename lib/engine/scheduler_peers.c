@@ -180,9 +180,27 @@ static void send_request(struct gos__sched *s, struct gos__sched_peer *p, uint8_
     s->out.request(s->user, p->handle, r->piece, r->block);
 }
 
+/* A request that was only to keep the peer is called off before the same block is
+ * asked for in earnest: it may not be asked of one peer twice at a time. */
+static void call_off_kept_up(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
+                             uint32_t block)
+{
+    uint8_t slot;
+    if (!p->n_kept_up || !find_stale(p, piece, block, &slot))
+        return;
+    struct gos__sched_request *r = &p->request[slot];
+    if (!r->kept_up || r->called_off)
+        return;
+    r->called_off = true;
+    r->until = s->now + STALE_NS;
+    s->stats.cancels++;
+    s->out.cancel(s->user, p->handle, piece, block);
+}
+
 void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos__sched_piece *piece,
                     uint32_t block, bool hedge)
 {
+    call_off_kept_up(s, p, piece->number, block);
     uint8_t slot = slot_take(p);
     if (!p->n_live) {
         p->waiting_since = s->now;

@@ -234,6 +234,22 @@ static void idle_peer_that_does_not_answer_even_this_is_asked_no_more(void **sta
     assert_int_equal(p->n_requests, 2);
 }
 
+static void what_was_asked_to_keep_a_peer_is_called_off_when_it_is_wanted(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = idle_peer(r);
+    pass_time(r, 40 * GOS__SECOND);
+    assert_true(srig_asked(p, 2, 0));
+    assert_int_equal(gos__sched_begin(r->s, 2, 1, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){2}, 1, 1), 0);
+    srig_step(r, GOS__SECOND); /* it is owed still */
+    assert_int_equal(p->n, 3);
+    assert_true(p->log[1].cancel);
+    assert_int_equal(p->log[1].piece, 2);
+    assert_false(p->log[2].cancel);
+    assert_int_equal(p->log[2].piece, 2);
+}
+
 /* Without the fast extension the choke is all the answer there is. */
 static void peer_that_choked_instead_of_answering_is_kept_when_it_unchokes(void **state)
 {
@@ -336,6 +352,7 @@ int main(void)
         T(request_that_a_busy_peer_forgot_is_asked_again),
         T(idle_peer_is_asked_for_something_each_forty_seconds),
         T(idle_peer_that_does_not_answer_even_this_is_asked_no_more),
+        T(what_was_asked_to_keep_a_peer_is_called_off_when_it_is_wanted),
         T(peer_that_choked_instead_of_answering_is_kept_when_it_unchokes),
         T(idle_peer_whose_pieces_are_all_begun_is_asked_for_a_stored_block),
         T(peer_without_a_piece_does_not_keep_us_busy),
