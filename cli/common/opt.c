@@ -58,6 +58,17 @@ static int append(struct parse *p, struct opt_list *list, const char *item)
     return 0;
 }
 
+/* What units.h made of a value. */
+static int check_units(struct parse *p, const struct opt *o, const char *value, int rc,
+                       const char *what)
+{
+    if (rc < 0)
+        return refuse(p, o, value, rc == UNITS_TOO_LARGE ? "is too large" : what);
+    if (o->not_zero && *(uint64_t *)field_of(o, p->into) == 0)
+        return refuse(p, o, value, "must be more than 0");
+    return 0;
+}
+
 static int store(struct parse *p, const struct opt *o, const char *value)
 {
     void *field = field_of(o, p->into);
@@ -75,18 +86,11 @@ static int store(struct parse *p, const struct opt *o, const char *value)
     case OPT_LIST:
         return append(p, field, value);
     case OPT_SIZE:
-        if (units_parse_size(field, value) < 0)
-            return refuse(p, o, value,
-                          "is not a size (a number with K, M, G, T or P, powers of 1024)");
-        if (o->not_zero && *(uint64_t *)field == 0)
-            return refuse(p, o, value, "must be more than 0");
-        return 0;
+        return check_units(p, o, value, units_parse_size(field, value),
+                           "is not a size (a number with K, M, G, T or P, powers of 1024)");
     case OPT_SECONDS:
-        if (units_parse_seconds(field, value) < 0)
-            return refuse(p, o, value, "is not a number of seconds");
-        if (o->not_zero && *(int64_t *)field == 0)
-            return refuse(p, o, value, "must be more than 0");
-        return 0;
+        return check_units(p, o, value, units_parse_seconds(field, value),
+                           "is not a number of seconds");
     }
     return 0;
 }

@@ -32,7 +32,7 @@ static int parse_whole(uint64_t *out, const char **text)
     for (; is_digit(*p); p++) {
         if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
             __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
-            return -1;
+            return UNITS_TOO_LARGE;
     }
     *out = value;
     *text = p;
@@ -43,8 +43,9 @@ static int parse_number(struct number *out, const char **text)
 {
     struct number n = {0};
     const char *p = *text;
-    if (parse_whole(&n.whole, &p) < 0)
-        return -1;
+    int rc = parse_whole(&n.whole, &p);
+    if (rc < 0)
+        return rc;
     if (*p == '.') {
         p++;
         if (!is_digit(*p))
@@ -72,7 +73,7 @@ static int scaled(uint64_t *out, const struct number *n, uint64_t scale)
     unsigned __int128 value = (unsigned __int128)n->whole * scale;
     value += (unsigned __int128)n->fraction * scale / over;
     if (value > INT64_MAX)
-        return -1;
+        return UNITS_TOO_LARGE;
     *out = (uint64_t)value;
     return 0;
 }
@@ -81,8 +82,9 @@ int units_parse_size(uint64_t *out, const char *text)
 {
     static const char letters[] = "KMGTP";
     struct number n;
-    if (parse_number(&n, &text) < 0)
-        return -1;
+    int rc = parse_number(&n, &text);
+    if (rc < 0)
+        return rc;
 
     uint64_t scale = 1;
     char upper = (*text >= 'a' && *text <= 'z') ? (char)(*text - 'a' + 'A') : *text;
@@ -104,12 +106,15 @@ int units_parse_seconds(int64_t *out, const char *text)
 {
     struct number n;
     uint64_t ns;
-    if (parse_number(&n, &text) < 0)
-        return -1;
+    int rc = parse_number(&n, &text);
+    if (rc < 0)
+        return rc;
     if (*text == 's')
         text++;
-    if (*text || scaled(&ns, &n, UINT64_C(1000000000)) < 0)
+    if (*text)
         return -1;
-    *out = (int64_t)ns;
-    return 0;
+    rc = scaled(&ns, &n, UINT64_C(1000000000));
+    if (rc == 0)
+        *out = (int64_t)ns;
+    return rc;
 }

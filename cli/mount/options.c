@@ -11,19 +11,22 @@
 
 #define SECONDS(n) (SECOND * (n))
 
-/* Two options would undo what the tool promises: the mount is read-only, and a
- * dead mount is known to be ours by its type. */
+/* An empty one is a slip; libfuse would name it badly. Two options would undo what the tool
+ * promises: the mount is read-only, and a dead mount is known to be ours by its type. */
 static const char *check_fuse(const char *text)
 {
-    while (*text) {
+    for (;;) {
         size_t n = strcspn(text, ",");
+        if (n == 0)
+            return "names no option";
         if (n == 2 && !strncmp(text, "rw", n))
             return "cannot be: this file system is read-only";
         if (n >= 8 && !strncmp(text, "subtype=", 8))
             return "cannot be: the type of the mount is always fuse.gostream";
-        text += n + (text[n] == ',');
+        if (!text[n])
+            return NULL;
+        text += n + 1;
     }
-    return NULL;
 }
 
 #define FIELD(name) offsetof(struct options, name)

@@ -33,6 +33,9 @@
 #include "mount/watch.h"
 
 #define LEAST_RAM (UINT64_C(1) << 20)
+/* To list, nothing is fetched, and the budget is only a number: room for two of the
+ * largest pieces that there can be, and some. */
+#define LIST_RAM ((UINT64_C(4) << 30) + (UINT64_C(4) << 20))
 
 struct run {
     const struct options *options;
@@ -98,6 +101,29 @@ static bool any_magnet(const struct options *o)
     return false;
 }
 
+/* What is below the session's own least is refused by the torrent, which can say how
+ * much it needs. */
+static uint64_t budget(const struct options *o)
+{
+    if (o->list)
+        return LIST_RAM;
+    return o->ram > LEAST_RAM ? o->ram : LEAST_RAM;
+}
+
+/* The books of a budget that cannot be had would fill the memory there is. */
+static int check_ram(const struct options *o)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (o->list || pages <= 0 || page <= 0)
+        return 0;
+    uint64_t all = (uint64_t)pages * (uint64_t)page;
+    if (o->ram <= all)
+        return 0;
+    say("--ram: %" PRIu64 " MiB are more than this machine has (%" PRIu64 " MiB)", o->ram >> 20,
+        all >> 20);
+    return -1;
+}
+
 static int start_engine(struct run *r)
 {
     const struct options *o = r->options;
@@ -105,9 +131,7 @@ static int start_engine(struct run *r)
     bool offline = o->list && !any_magnet(o);
     const struct gos_session_opts opts = {
         .struct_size = sizeof opts,
-        /* What is below the session's own least is refused by the torrent, which
-         * can say how much it needs. */
-        .ram = o->ram > LEAST_RAM ? o->ram : LEAST_RAM,
+        .ram = budget(o),
         .listen = offline ? "127.0.0.1:0" : o->listen,
         .download_bps = o->download_rate,
         .no_dht = o->no_dht || offline,
@@ -147,7 +171,7 @@ static int set_up(struct run *r)
     const struct options *o = r->options;
     /* Before signals are held back: these may wait for the network or a dead
      * file system, and there is nothing to clean up yet. */
-    if (resolve_peers(r) < 0)
+    if (check_ram(o) < 0 || resolve_peers(r) < 0)
         return 1;
     if (!o->list && mountpoint_check(o->mountpoint) < 0)
         return 1;
@@ -195,6 +219,10 @@ static bool take_one(struct run *r, struct source *source)
     if (source->told || source->state == SOURCE_WAITING)
         return false;
     source->told = true;
+    if (source->state == SOURCE_TWIN) {
+        sources_say_twin(source);
+        return false;
+    }
     if (source->state == SOURCE_REFUSED) {
         say("%s: %s", SHOWN(source->text), source->why ? source->why : strerror(ENOMEM));
         if (!r->settled)
@@ -277,8 +305,8 @@ static void settle(struct run *r)
     } else if (r->options->list) {
         list(r);
     } else {
-        say_bare("mounted %zu files at %s", tree_count_files(r->tree),
-                 SHOWN(r->options->mountpoint));
+        size_t n = tree_count_files(r->tree);
+        say_bare("mounted %zu file%s at %s", n, n == 1 ? "" : "s", SHOWN(r->options->mountpoint));
     }
 }
 

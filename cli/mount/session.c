@@ -41,6 +41,13 @@ struct session {
     atomic_bool ended; /* set by a server, read by the main thread */
 };
 
+/* What libfuse says while it reads options, in pieces of a sentence; main thread. */
+struct hearing {
+    bool on;
+    char text[512];
+};
+static struct hearing hearing;
+
 /* libfuse speaks in lines of its own. */
 __attribute__((format(printf, 2, 0))) static void log_line(enum fuse_log_level level,
                                                            const char *format, va_list args)
@@ -48,9 +55,39 @@ __attribute__((format(printf, 2, 0))) static void log_line(enum fuse_log_level l
     char line[512];
     if (level > FUSE_LOG_WARNING)
         return;
+    if (hearing.on) {
+        size_t n = strlen(hearing.text);
+        vsnprintf(hearing.text + n, sizeof hearing.text - n, format, args);
+        return;
+    }
     vsnprintf(line, sizeof line, format, args);
     line[strcspn(line, "\n")] = '\0';
     say("%s", SHOWN(line));
+}
+
+/* What it names between its quotation marks, without the -o; NULL: nothing. */
+static char *named_option(char *said)
+{
+    char *from = strchr(said, '`'), *to = from ? strrchr(from, '\'') : NULL;
+    if (!to)
+        return NULL;
+    *to = '\0';
+    from++;
+    return strncmp(from, "-o ", 3) ? from : from + 3;
+}
+
+/* In our words, of what it said about options. */
+static void say_wrong_option(void)
+{
+    bool unknown = strstr(hearing.text, "unknown option");
+    char *name = named_option(hearing.text);
+    hearing.text[strcspn(hearing.text, "\n")] = '\0';
+    if (!name)
+        say("%s", *hearing.text ? SHOWN(hearing.text) : strerror(ENOMEM));
+    else if (unknown)
+        say("-o %s: no such option of a mount; mount(8) and fuse(8) list them", SHOWN(name));
+    else
+        say("-o %s: its value cannot be used", SHOWN(name));
 }
 
 static int add_option(struct fuse_args *args, const char *option)
@@ -84,10 +121,13 @@ struct session *session_new(const struct session_config *config)
     s->ops.uid = geteuid();
     s->ops.gid = getegid();
     fuse_set_log_func(log_line);
+    hearing = (struct hearing){.on = true};
     if (fill_args(&args, config) == 0)
         s->fuse = fuse_session_new(&args, &ops_table, sizeof ops_table, &s->ops);
+    hearing.on = false;
     fuse_opt_free_args(&args);
     if (!s->fuse) {
+        say_wrong_option();
         free(s);
         return NULL;
     }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -48,15 +49,28 @@ static const char *remedy(int rc)
     return "";
 }
 
+static bool is_link(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* What is wrong with a SOURCE, and what to do about it. */
 static const char *complaint(const char *text, int rc)
 {
     const char *why = gos_last_error();
+    if (rc == -ENOENT && is_link(text))
+        return "is a symbolic link to a file that does not exist";
     if (rc == -ENOENT && strstr(text, "://"))
         return "is a web address; fetch the .torrent file first";
     if (rc == -ENOENT)
         return "No such file or directory; give a .torrent file or a magnet link";
     return *why ? why : gos_strerror(rc);
+}
+
+void sources_say_twin(const struct source *source)
+{
+    say("%s: is the same torrent as one before; it is shown once", SHOWN(source->text));
 }
 
 /* 0, or an error of which `what` says whether it is one or a warning. */
@@ -67,7 +81,7 @@ static int add(gos_session *session, struct source *source, const struct gos_add
     int rc = expand_is_magnet(text) ? gos_session_add_magnet(session, &source->torrent, text, opts)
                                     : gos_session_add_file(session, &source->torrent, text, opts);
     if (rc == GOS_EEXIST) {
-        say("%s: is the same torrent as one before; it is shown once", SHOWN(text));
+        sources_say_twin(source);
         return 0;
     }
     if (rc < 0)
@@ -87,8 +101,8 @@ static bool look_at(struct sources *s, size_t i, int64_t wait_ns)
         return false;
     pthread_mutex_lock(&s->lock);
     struct finding *f = &s->findings[i];
-    f->state = rc == 0 ? SOURCE_KNOWN : SOURCE_REFUSED;
-    if (rc < 0) {
+    f->state = rc == 0 ? SOURCE_KNOWN : rc == GOS_EEXIST ? SOURCE_TWIN : SOURCE_REFUSED;
+    if (f->state == SOURCE_REFUSED) {
         const char *why = gos_last_error();
         if (asprintf(&f->why, "%s%s", *why ? why : gos_strerror(rc), remedy(rc)) < 0)
             f->why = NULL;

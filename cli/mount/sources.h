@@ -20,6 +20,7 @@ struct sources;
 enum source_state {
     SOURCE_WAITING, /* for metadata */
     SOURCE_KNOWN,
+    SOURCE_TWIN, /* its metadata shows that it is the same torrent as another one */
     SOURCE_REFUSED,
 };
 
@@ -51,6 +52,8 @@ size_t sources_count(const struct sources *s);
  * taken over by sources_update(). */
 struct source *sources_at(struct sources *s, size_t index);
 void sources_update(struct sources *s);
+
+void sources_say_twin(const struct source *source);
 
 /* Put the files of a known source into the tree and say what was left out.
  * The new entry of the root, or NULL and it has been said why. */

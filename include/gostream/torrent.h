@@ -338,8 +338,9 @@ GOS_API uint64_t gos_torrent_id(const gos_torrent *t);
  * logged and left, and other peers are asked. Of `io` the deadline and the
  * latch count; `idle_ns` and `flags` do not.
  * Returns: 0 when it is known.
- * Errors: GOS_EBUDGET (of a magnet: found out only now), GOS_EIO (libtorrent
- * stopped the torrent), GOS_ETIMEDOUT, GOS_ECANCELED, GOS_EINVAL, GOS_ENOMEM.
+ * Errors: of a magnet, found out only now: GOS_EBUDGET, GOS_EEXIST (it is the
+ * same torrent as another one). GOS_EIO (libtorrent stopped the torrent),
+ * GOS_ETIMEDOUT, GOS_ECANCELED, GOS_EINVAL, GOS_ENOMEM.
  * Threads: any; not from callbacks.
  * Since: 0.1 */
 GOS_API int gos_torrent_wait(gos_torrent *t, const struct gos_io *io);

@@ -127,33 +127,25 @@ int gos__adding_enter(gos_torrent *t, const struct ltc_add *given)
 }
 
 struct add_call {
-    struct gos__call call;
     gos_torrent *torrent;
     const struct ltc_add *add;
-    struct gos__error_text why; /* the pump's sentence, for the caller's thread */
-    int rc;
 };
 
-static void add_on_pump(struct gos__call *call)
+static int add_on_pump(void *call)
 {
-    struct add_call *c = GOS__LIST_OWNER(call, struct add_call, call);
-    c->rc = gos__adding_enter(c->torrent, c->add);
-    gos__error_save(&c->why);
+    const struct add_call *c = call;
+    return gos__adding_enter(c->torrent, c->add);
 }
 
 static int enter_by_pump(gos_torrent *t, const struct ltc_add *add)
 {
     gos_session *s = t->session;
-    struct add_call c = {.call.run = add_on_pump, .torrent = t, .add = add};
+    struct add_call c = {.torrent = t, .add = add};
     gos__lock(&s->lock);
     t->place = GOS__TORRENT_WAKING;
     t->used_ns = s->closing ? 0 : ltc_now_ns(s->lt);
     gos__unlock(&s->lock);
-    int rc = gos__pump_call(s, &c.call);
-    if (rc >= 0 && c.rc < 0) {
-        gos__error_restore(&c.why);
-        rc = c.rc;
-    }
+    int rc = gos__pump_call(s, add_on_pump, &c);
     if (rc < 0) { /* libtorrent never took it */
         gos__lock(&s->lock);
         t->place = GOS__TORRENT_ASLEEP;
@@ -294,37 +286,34 @@ int gos_session_add_magnet(gos_session *s, gos_torrent **out, const char *uri,
 /* ---- one more peer ---- */
 
 struct peer_call {
-    struct gos__call call;
     gos_torrent *torrent;
     struct sockaddr_storage sa;
-    int rc;
 };
 
 /* On the pump it is either before the torrent wakes, which recalls the peer, or
  * after. */
-static void add_peer_on_pump(struct gos__call *call)
+static int add_peer_on_pump(void *call)
 {
-    struct peer_call *c = GOS__LIST_OWNER(call, struct peer_call, call);
+    const struct peer_call *c = call;
     gos_torrent *t = c->torrent;
     gos_session *s = t->session;
-    c->rc = remember(t, &c->sa, 1);
+    int rc = remember(t, &c->sa, 1);
+    if (rc < 0)
+        return rc;
     gos__lock(&s->lock);
     ltc_torrent *lt = t->place == GOS__TORRENT_AWAKE ? t->lt : NULL;
     gos__unlock(&s->lock);
-    if (c->rc >= 0 && lt)
-        c->rc = ltc_torrent_add_peer(lt, &c->sa);
+    rc = lt ? ltc_torrent_add_peer(lt, &c->sa) : 0;
+    return rc < 0 ? gos__error(rc, "the peer cannot be added") : 0;
 }
 
 int gos_torrent_add_peer(gos_torrent *t, const char *peer)
 {
     if (!t || !peer)
         return gos__error(GOS_EINVAL, "no torrent or no peer");
-    struct peer_call c = {.call.run = add_peer_on_pump, .torrent = t};
+    struct peer_call c = {.torrent = t};
     int rc = gos__address_parse(&c.sa, peer);
     if (rc < 0)
         return rc;
-    rc = gos__pump_call(t->session, &c.call);
-    if (rc < 0)
-        return rc;
-    return c.rc < 0 ? gos__error(c.rc, "the peer cannot be added") : 0;
+    return rc < 0 ? rc : gos__pump_call(t->session, add_peer_on_pump, &c);
 }

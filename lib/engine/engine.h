@@ -12,7 +12,7 @@
  * Callers' threads read what is there, leave wishes, and wake the network thread.
  *
  * One lock, `session.lock`; it is never held over a callback, a copy of bytes, or
- * a call into lt-c but those marked [any] there, which never block. */
+ * a call into lt-c but those that never block: [any] there, and ltc_peer_has(). */
 #ifndef GOS_ENGINE_ENGINE_H
 #define GOS_ENGINE_ENGINE_H
 
@@ -230,6 +230,13 @@ struct gos__torrent_source {
     int64_t blocked_since_told; /* what the event said; 0: none, or it is over */
 };
 
+/* Why nothing came in time. */
+enum gos__late {
+    GOS__LATE_PEERS,   /* those who have it did not send it */
+    GOS__LATE_NO_PEER, /* nobody is connected */
+    GOS__LATE_NO_PIECE /* nobody who is connected has it */
+};
+
 /* A read that waits. Made in start, freed by the done thread. */
 struct gos__waiter {
     struct gos__list link;       /* session.waiting, in order of arrival */
@@ -243,8 +250,10 @@ struct gos__waiter {
     uint32_t reserved; /* slots of session.reserved_slices */
     uint32_t piece;    /* what it waits for now */
     bool served;       /* its piece has its slots */
+    bool woke;         /* it was there when its torrent was woken last: the outcome is its own */
     int64_t since_ns;  /* progress is counted from here */
     int result;        /* 0, or the error that ends it */
+    enum gos__late late;
 };
 
 /* ---- session.c ---- */
@@ -360,7 +369,7 @@ void gos__waiters_piece_verified_locked(gos_session *s, struct gos__piece *p) GO
 /* End reads with an error: of one torrent, or of all (NULL). */
 void gos__waiters_fail_locked(gos_session *s, const gos_torrent *t, int code) GOS_REQUIRES(s->lock);
 void gos__waiters_end_locked(gos_session *s, struct gos__waiter *w, int code) GOS_REQUIRES(s->lock);
-/* End those whose time is over; returns when to look again. */
+/* Network thread: end those whose time is over; returns when to look again. */
 int64_t gos__waiters_expire_locked(gos_session *s, int64_t now) GOS_REQUIRES(s->lock);
 int gos__waiters_start(struct gos__torrent_source *f, struct gos_read *r);
 void gos__waiters_cancel(struct gos__torrent_source *f, struct gos_read *r);
@@ -378,8 +387,9 @@ void gos__lonely_help(gos_session *s) GOS_EXCLUDES(s->lock); /* pump */
 
 /* ---- pump.c ---- */
 void *gos__pump_main(void *session);
-/* Run `call->run` on the pump and wait for it; runs it here when this is the pump. */
-int gos__pump_call(gos_session *s, struct gos__call *call);
+/* Run it on the pump, wait for it, and return what it returned, with its sentence;
+ * here, when this is the pump. */
+int gos__pump_call(gos_session *s, int (*run)(void *arg), void *arg);
 void gos__pump_post_locked(gos_session *s, struct gos__call *call) GOS_REQUIRES(s->lock);
 
 #endif

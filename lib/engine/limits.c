@@ -27,41 +27,37 @@ int gos_session_get_limits(gos_session *s, struct gos_session_limits *out)
 }
 
 struct limits_call {
-    struct gos__call call;
     gos_session *session;
     struct gos_session_limits limits;
-    int rc;
 };
 
-static void set_on_pump(struct gos__call *call)
+static int set_on_pump(void *call)
 {
-    struct limits_call *c = GOS__LIST_OWNER(call, struct limits_call, call);
+    const struct limits_call *c = call;
     gos_session *s = c->session;
     const struct ltc_limits l = {.download_bps = c->limits.download_bps,
                                  .max_peers = c->limits.max_peers,
                                  .dht = !c->limits.no_dht,
                                  .lsd = !c->limits.no_lsd};
-    c->rc = ltc_set_limits(s->lt, &l);
-    if (c->rc < 0)
-        return;
+    int rc = ltc_set_limits(s->lt, &l);
+    if (rc < 0)
+        return gos__error(rc, "the limits cannot be changed");
     gos__lock(&s->lock);
     s->limits = c->limits;
     s->ahead_max = c->limits.ahead;
     gos__plan_soon_locked(s); /* a plan hands both limits on */
     gos__unlock(&s->lock);
+    return 0;
 }
 
 int gos_session_set_limits(gos_session *s, const struct gos_session_limits *limits)
 {
     if (!s || !limits)
         return gos__error(GOS_EINVAL, "no session or no limits");
-    struct limits_call c = {.call.run = set_on_pump, .session = s};
+    struct limits_call c = {.session = s};
     int rc = gos__opts_copy(&c.limits, sizeof c.limits, limits);
     if (rc < 0)
         return rc;
     gos__limits_fill(&c.limits);
-    rc = gos__pump_call(s, &c.call);
-    if (rc < 0)
-        return rc;
-    return c.rc < 0 ? gos__error(c.rc, "the limits cannot be changed") : 0;
+    return gos__pump_call(s, set_on_pump, &c);
 }

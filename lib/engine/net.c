@@ -86,6 +86,18 @@ static void count_dropped(gos_torrent *t, const struct gos__piece *p, uint32_t b
     t->arrived = 0;
 }
 
+/* The last piece: seldom read first, and every seed has it. */
+static uint32_t anchor_of(const gos_torrent *t)
+{
+    return t->view->n_pieces - 1;
+}
+
+/* Where libtorrent asks, it fetches the anchor for itself while nobody wants it. */
+static bool fetched_by_libtorrent(const gos_torrent *t, uint32_t piece)
+{
+    return t->session->libtorrent_picks && t->live && piece == anchor_of(t) && !t->pieces[piece];
+}
+
 /* ---- work ---- */
 
 static int64_t step_torrents(gos_session *s, int64_t now)
@@ -182,8 +194,7 @@ static int64_t net_ready(void *torrent, ltc_info *info)
             join(t, p);
     }
     ltc_wake(s->lt);
-    /* The last piece: seldom read first, and every seed has it. */
-    return (int64_t)t->view->n_pieces - 1;
+    return (int64_t)anchor_of(t);
 }
 
 static int64_t net_block(void *torrent, uint32_t piece, uint32_t block, const void *bytes,
@@ -356,6 +367,7 @@ static void net_received(void *torrent, void *peer, uint32_t piece, uint32_t blo
     }
     t->arrived_kept_up = p->sched && gos__sched_received(t->sched, p->sched, piece, block, len,
                                                          ltc_now_ns(t->session->lt));
+    t->arrived_kept_up |= fetched_by_libtorrent(t, piece);
     act_soon(t); /* also when libtorrent finds the block redundant, and block is not called */
 }
 

@@ -16,8 +16,11 @@ void gos__pump_post_locked(gos_session *s, struct gos__call *call)
 /* A call with somebody waiting for it. */
 struct waited {
     struct gos__call call;
-    struct gos__call *inner;
     gos_session *session;
+    int (*run)(void *arg);
+    void *arg;
+    int rc;
+    struct gos__error_text why; /* the pump's sentence, for the caller's thread */
     bool done;
 };
 
@@ -25,16 +28,17 @@ static void run_waited(struct gos__call *call)
 {
     struct waited *w = GOS__LIST_OWNER(call, struct waited, call);
     gos_session *s = w->session;
-    w->inner->run(w->inner);
+    w->rc = w->run(w->arg);
+    gos__error_save(&w->why);
     gos__lock(&s->lock);
     w->done = true;
     gos__cond_broadcast(&s->changed);
     gos__unlock(&s->lock);
 }
 
-int gos__pump_call(gos_session *s, struct gos__call *call)
+int gos__pump_call(gos_session *s, int (*run)(void *arg), void *arg)
 {
-    struct waited w = {.call.run = run_waited, .inner = call, .session = s};
+    struct waited w = {.call.run = run_waited, .session = s, .run = run, .arg = arg};
     bool here = pthread_equal(pthread_self(), s->pump_thread);
     gos__lock(&s->lock);
     if (s->closing) {
@@ -49,11 +53,12 @@ int gos__pump_call(gos_session *s, struct gos__call *call)
         while (!w.done)
             gos__cond_wait(&s->changed, &s->lock);
         gos__session_unref_locked(s);
-        return 0;
+        if (w.rc < 0)
+            gos__error_restore(&w.why);
+        return w.rc;
     }
     gos__unlock(&s->lock);
-    call->run(call);
-    return 0;
+    return run(arg);
 }
 
 static void run_calls(gos_session *s)
@@ -85,10 +90,38 @@ static gos_torrent *known_torrent(gos_session *s, const void *named)
     return found;
 }
 
+/* Two magnets turn out to be one torrent. The one that was added first stays, the
+ * other one leaves before it goes on: it would meet it again. */
+static void part_twins(gos_session *s, gos_torrent *one, gos_torrent *other)
+{
+    gos_torrent *stays = !one || (other && other->id < one->id) ? other : one;
+    gos_torrent *goes = stays == one ? other : one;
+    if (goes)
+        gos__torrent_fail(goes, GOS_EEXIST, "it is the same torrent as one that is there already");
+    gos__lock(&s->lock);
+    if (goes && goes->place == GOS__TORRENT_AWAKE)
+        gos__torrent_leave_locked(s, goes);
+    gos__unlock(&s->lock);
+    run_calls(s);
+    gos__lock(&s->lock);
+    ltc_torrent *lt = stays && stays->place == GOS__TORRENT_AWAKE ? stays->lt : NULL;
+    if (lt)
+        stays->redial = true; /* its peers have left it */
+    gos__unlock(&s->lock);
+    if (lt && ltc_torrent_go_on(lt) < 0)
+        gos__torrent_fail(stays, GOS_EIO, "it stands still since the same torrent was added twice");
+}
+
 static void handle_event(gos_session *s, const struct ltc_event *e)
 {
     gos_torrent *t = known_torrent(s, e->torrent);
     switch (e->kind) {
+    case LTC_EVENT_TWINS: {
+        gos_torrent *other = known_torrent(s, e->other);
+        part_twins(s, t, other);
+        gos_torrent_unref(other);
+        break;
+    }
     case LTC_EVENT_LISTEN_FAILED:
         gos__log(&s->log, GOS_LOG_WARN, "engine", "cannot listen: %s", e->text);
         break;

@@ -91,13 +91,38 @@ static int bring_back(gos_torrent *t)
     return rc;
 }
 
-/* It stays known and asleep; the next read tries again. */
+static void wake_for_those_here_locked(gos_session *s, const gos_torrent *t) GOS_REQUIRES(s->lock)
+{
+    for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
+        struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
+        w->woke |= w->torrent == t;
+    }
+}
+
+/* End the reads that it was woken for. True: others have come since. */
+static bool fail_those_locked(gos_session *s, const gos_torrent *t, int rc) GOS_REQUIRES(s->lock)
+{
+    bool others = false;
+    for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
+        struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
+        if (w->torrent != t)
+            continue;
+        if (w->woke)
+            gos__waiters_end_locked(s, w, rc);
+        else
+            others = true;
+    }
+    return others;
+}
+
+/* It stays known and asleep; the next read tries again, also one that came since. */
 static void could_not_wake(gos_session *s, gos_torrent *t, int rc)
 {
     gos__lock(&s->lock);
     t->place = GOS__TORRENT_ASLEEP;
     snprintf(t->fail_text, sizeof t->fail_text, "%s", gos_last_error());
-    gos__waiters_fail_locked(s, t, rc);
+    if (fail_those_locked(s, t, rc) && !s->closing)
+        begin_to_wake_locked(s, t);
     gos__unlock(&s->lock);
     /* Last: it calls the user's function, which may make errors of its own. */
     gos__log(&s->log, GOS_LOG_WARN, "engine", "a torrent cannot be woken: %s", gos_last_error());
@@ -123,6 +148,8 @@ void gos__sleep_wake(struct gos__call *call)
     bool wanted = t->refs > 1 && !s->closing; /* by others than us */
     if (!wanted)
         t->place = GOS__TORRENT_ASLEEP;
+    else
+        wake_for_those_here_locked(s, t);
     gos__unlock(&s->lock);
     if (wanted)
         wake(s, t);

@@ -158,16 +158,35 @@ static int64_t expiry_locked(const struct gos__waiter *w)
     return gos__min_i64(deadline, since + w->read->idle_ns);
 }
 
+/* Network thread: the peers are its own. */
+static enum gos__late why_late(const struct gos__waiter *w)
+{
+    const gos_torrent *t = w->torrent;
+    bool any = false;
+    for (struct gos__list *l = t->peers.next; l != &t->peers; l = l->next) {
+        const struct gos__peer *p = GOS__LIST_OWNER(l, struct gos__peer, link);
+        if (!p->joined || p->banned)
+            continue;
+        if (!t->live || ltc_peer_has(p->lt, w->piece))
+            return GOS__LATE_PEERS;
+        any = true;
+    }
+    return any ? GOS__LATE_NO_PIECE : GOS__LATE_NO_PEER;
+}
+
 int64_t gos__waiters_expire_locked(gos_session *s, int64_t now)
 {
     int64_t next = INT64_MAX;
     for (struct gos__list *l = s->waiting.next; l != &s->waiting; l = l->next) {
         struct gos__waiter *w = GOS__LIST_OWNER(l, struct gos__waiter, link);
         int64_t at = expiry_locked(w);
-        if (at <= now)
-            gos__waiters_end_locked(s, w, GOS_ETIMEDOUT);
-        else
+        if (at > now) {
             next = gos__min_i64(next, at);
+            continue;
+        }
+        if (w->result == 0)
+            w->late = why_late(w);
+        gos__waiters_end_locked(s, w, GOS_ETIMEDOUT);
     }
     return next;
 }
@@ -215,11 +234,21 @@ static int64_t settle_locked(gos_session *s, struct gos__waiter *w) GOS_REQUIRES
     return w->result;
 }
 
+static void say_late(const struct gos__waiter *w)
+{
+    if (w->late == GOS__LATE_NO_PEER)
+        gos__error(GOS_ETIMEDOUT, "nothing came in time: no peer is connected");
+    else if (w->late == GOS__LATE_NO_PIECE)
+        gos__error(GOS_ETIMEDOUT, "nothing came in time: no connected peer has piece %u", w->piece);
+    else
+        gos__error(GOS_ETIMEDOUT, "no peer sent the data in time");
+}
+
 /* `text` is the torrent's, for what only it knows. */
-static void say_why(int64_t result, const char *text)
+static void say_why(const struct gos__waiter *w, int64_t result, const char *text)
 {
     if (result == GOS_ETIMEDOUT)
-        gos__error(GOS_ETIMEDOUT, "no peer sent the data in time");
+        say_late(w);
     else if (result == GOS_ECANCELED)
         gos__error(GOS_ECANCELED, "the read was cancelled, or the session closed");
     else if (result == GOS_ENOMEM)
@@ -257,8 +286,8 @@ void *gos__waiters_main(void *session)
         memcpy(text, w->torrent->fail_text, sizeof text);
         remove_locked(s, w);
         gos__unlock(&s->lock);
+        say_why(w, result, text);
         gos__free(w);
-        say_why(result, text);
         gos_read_complete(r, result);
         gos__lock(&s->lock);
     }

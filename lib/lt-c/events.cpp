@@ -31,7 +31,17 @@ void fill(ltc_event &e, ltc_event_kind kind, void *torrent, std::string const &t
 {
     e.kind = kind;
     e.torrent = torrent;
+    e.other = nullptr;
     ltc::escape(e.text, sizeof e.text, text);
+}
+
+/* That two torrents are one is told apart, of both together. */
+bool is_error(lt::alert const *a) noexcept
+{
+    auto const *error = lt::alert_cast<lt::torrent_error_alert>(a);
+    if (error)
+        return error->error != lt::errors::duplicate_torrent;
+    return lt::alert_cast<lt::file_error_alert>(a) != nullptr;
 }
 
 } // namespace
@@ -53,6 +63,7 @@ void ltc_session::tell(ltc_event_kind kind, void *torrent, char const *text) noe
         ltc_event &e = own_events_[n_own_events_++];
         e.kind = kind;
         e.torrent = torrent;
+        e.other = nullptr;
         ltc::escape(e.text, sizeof e.text, text, std::strlen(text));
     }
     notify();
@@ -86,7 +97,10 @@ bool ltc_session::tell_alert(lt::alert const *a, ltc_event &e)
     void *const torrent = of ? user_of(of->handle) : nullptr;
     if (!torrent)
         return false;
-    if (lt::alert_cast<lt::torrent_error_alert>(a) || lt::alert_cast<lt::file_error_alert>(a))
+    if (auto const *twins = lt::alert_cast<lt::torrent_conflict_alert>(a)) {
+        fill(e, LTC_EVENT_TWINS, torrent, std::string());
+        e.other = user_of(twins->conflicting_torrent);
+    } else if (is_error(a))
         fill(e, LTC_EVENT_TORRENT_ERROR, torrent, a->message());
     else if (lt::alert_cast<lt::tracker_error_alert>(a))
         fill(e, LTC_EVENT_TRACKER_ERROR, torrent, a->message());

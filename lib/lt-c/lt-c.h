@@ -204,13 +204,18 @@ enum ltc_event_kind {
     LTC_EVENT_TORRENT_ERROR,     /* torrent, text: it is stopped */
     LTC_EVENT_TRACKER_ERROR,     /* torrent, text */
     LTC_EVENT_METADATA_FAILED,   /* torrent, text: from peers, not usable; others may follow */
-    LTC_EVENT_LISTENING          /* the port is known */
+    LTC_EVENT_LISTENING,         /* the port is known */
+    LTC_EVENT_TWINS              /* torrent, other: of two magnets, one with the hash of v1
+                                  * and one with that of v2, the metadata shows that they
+                                  * are one. Both stand still until one of them is removed
+                                  * and then the other told to ltc_torrent_go_on(). */
 };
 
 struct ltc_event {
     enum ltc_event_kind kind;
     void *torrent;  /* what ltc_torrent_add() was given, or NULL; may be removed by now:
                      * compare it with those you know before using it */
+    void *other;    /* the same holds for it */
     char text[200]; /* escaped */
 };
 
@@ -240,6 +245,7 @@ int ltc_torrent_add(ltc_session *s, ltc_torrent **out, const struct ltc_add *add
  * after this call. [pump] */
 void ltc_torrent_remove(ltc_torrent *t);
 int ltc_torrent_add_peer(ltc_torrent *t, const struct sockaddr_storage *sa); /* [pump] */
+int ltc_torrent_go_on(ltc_torrent *t); /* after LTC_EVENT_TWINS. [pump] */
 /* v2 metadata from a magnet comes without layers: copy what libtorrent has got
  * meanwhile. 1: all are known (see ltc_info_layer), 0: not yet. [pump] */
 int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info);

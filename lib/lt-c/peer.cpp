@@ -10,6 +10,7 @@
 #include <libtorrent/peer_info.hpp>
 
 #include "lt-c/convert.hpp"
+#include "lt-c/hashes.hpp"
 #include "lt-c/info.hpp"
 #include "lt-c/session.hpp"
 #include "lt-c/socket.hpp"
@@ -254,6 +255,8 @@ void ltc_peer::flush() noexcept
 
 void ltc_peer::on_disconnect(lt::error_code const &)
 {
+    if (std::exchange(hashless, false))
+        ltc::allow_hashes(connection);
     leave();
     torrent->session.pulse.wake();
     torrent->drop_peer(this); /* may be the last reference but libtorrent's */
@@ -262,6 +265,7 @@ void ltc_peer::on_disconnect(lt::error_code const &)
 bool ltc_peer::on_handshake(lt::span<char const> reserved)
 {
     shaken = true;
+    give_no_hashes();
     fast = reserved.size() >= 8 && (reserved[7] & 4) != 0;
     return true;
 }
@@ -412,8 +416,19 @@ void ltc_peer::sent_not_interested()
     }
 }
 
-/* A request for hashes of 49 bytes is answered by up to 256 KiB. Who asks on and on
- * and takes no answer would fill our memory. */
+/* Pieces are checked by the hashes of v1, if there are such, and not by libtorrent; of
+ * v2 alone it has to fetch them first if they came from a magnet. */
+void ltc_peer::give_no_hashes() noexcept
+{
+    if (hashless || !torrent->info || gone())
+        return;
+    ltc_info_view const &v = *ltc_info_get(torrent->info);
+    if (v.v2 && (v.v1 || ltc::info_has_layers(torrent->info)))
+        hashless = ltc::withhold_hashes(connection);
+}
+
+/* What was asked while libtorrent fetched hashes itself. Who asks on and on and takes
+ * no answer would fill our memory. */
 bool ltc_peer::takes_answers() const noexcept
 {
     int waiting = 0;
@@ -432,6 +447,7 @@ void ltc_peer::tick()
         doom();
         return;
     }
+    give_no_hashes(); /* they may be known since */
     if (!hears())
         return;
     if (patience == 0) {

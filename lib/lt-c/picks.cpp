@@ -4,6 +4,9 @@
 #include "lt-c/picks.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include <libtorrent/download_priority.hpp>
 
 #include "lt-c/convert.hpp"
 
@@ -24,74 +27,55 @@ constexpr std::uint8_t for_a_reader = 7;
 void picks::begin(std::uint32_t n_pieces, std::uint32_t anchor, std::uint32_t anchor_blocks)
 {
     held_.reserve(anchor_blocks);
+    told_.resize(n_pieces, for_nobody);
     level_.resize(n_pieces, for_nobody);
     anchor_ = anchor;
-    level_[anchor] = for_the_anchor;
+    told_[anchor] = for_the_anchor;
 }
 
+/* No memory is needed: a wish that got lost would leave its reader waiting for ever. */
 void picks::want(std::uint32_t const *pieces, std::size_t n, std::size_t awaited) noexcept
 {
     if (!on())
         return;
-    auto const &last = due_ ? next_ : wanted_;
-    std::size_t const last_awaited = due_ ? next_awaited_ : awaited_;
-    awaited = std::min(awaited, n);
-    if (awaited == last_awaited && n == last.size() && std::equal(pieces, pieces + n, last.begin()))
-        return;
-    quietly([&] {
-        next_.assign(pieces, pieces + n);
-        next_awaited_ = awaited;
-        due_ = true;
-    });
+    std::fill(level_.begin(), level_.end(), for_nobody);
+    for (std::size_t i = 0; i < n; ++i) {
+        if (pieces[i] < level_.size())
+            level_[pieces[i]] = i < awaited ? for_a_reader : for_later;
+    }
+    if (level_[anchor_] == for_nobody && (n == 0 || !held_.empty()))
+        level_[anchor_] = for_the_anchor;
+    due_ = true;
 }
 
-void picks::set(std::uint32_t piece, std::uint8_t level)
+/* What libtorrent does not know yet. Throws before it changes anything. */
+void picks::tell(lt::torrent_handle const &to)
 {
-    if (piece >= level_.size() || level_[piece] == level)
-        return;
-    level_[piece] = level;
-    changes_.emplace_back(lt::piece_index_t(static_cast<int>(piece)),
-                          lt::download_priority_t(level));
-}
-
-/* Throws before it changes anything. */
-void picks::find_changes()
-{
-    std::vector<bool> stays(level_.size());
-    changes_.reserve(changes_.size() + wanted_.size() + next_.size() + 1);
-    for (std::size_t i = 0; i < next_.size(); ++i) {
-        if (next_[i] < stays.size())
-            stays[next_[i]] = true;
-        set(next_[i], i < next_awaited_ ? for_a_reader : for_later);
+    std::vector<std::pair<lt::piece_index_t, lt::download_priority_t>> changes;
+    for (std::size_t p = 0; p < level_.size(); ++p) {
+        if (told_[p] != level_[p])
+            changes.emplace_back(lt::piece_index_t(static_cast<int>(p)),
+                                 lt::download_priority_t(level_[p]));
     }
-    for (std::uint32_t p : wanted_) {
-        if (p < stays.size() && !stays[p])
-            set(p, for_nobody);
-    }
-    if (!stays[anchor_])
-        set(anchor_, next_.empty() || !held_.empty() ? for_the_anchor : for_nobody);
-    wanted_.swap(next_);
-    awaited_ = next_awaited_;
+    if (!changes.empty())
+        to.prioritize_pieces(changes);
+    told_ = level_; /* of the same size: no memory is needed */
     due_ = false;
 }
 
-void picks::apply(lt::torrent_handle const &to, answers &out) noexcept
+bool picks::apply(lt::torrent_handle const &to, answers &out) noexcept
 {
-    if (!due_ && changes_.empty())
-        return;
-    quietly([&] {
-        if (due_)
-            find_changes();
-        to.prioritize_pieces(changes_);
-        changes_.clear();
-    });
-    if (level_[anchor_] > for_the_anchor)
+    if (!due_)
+        return true;
+    quietly([&] { tell(to); });
+    if (told_[anchor_] > for_the_anchor)
         release(out);
+    return !due_;
 }
 
 bool picks::withhold(std::uint32_t piece, write_fn &handler) noexcept
 {
-    if (!on() || piece != anchor_ || level_[anchor_] > for_the_anchor ||
+    if (!on() || piece != anchor_ || told_[anchor_] > for_the_anchor ||
         held_.size() == held_.capacity())
         return false;
     held_.push_back(std::move(handler));

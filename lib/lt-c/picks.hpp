@@ -15,10 +15,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
-#include <libtorrent/download_priority.hpp>
 #include <libtorrent/torrent_handle.hpp>
 #include <libtorrent/units.hpp>
 
@@ -34,7 +32,7 @@ public:
     void begin(std::uint32_t n_pieces, std::uint32_t anchor, std::uint32_t anchor_blocks);
     bool on() const noexcept
     {
-        return !level_.empty();
+        return !level_.empty(); /* what begin() made last */
     }
     std::uint32_t anchor() const noexcept
     {
@@ -43,26 +41,21 @@ public:
 
     void want(std::uint32_t const *pieces, std::size_t n, std::size_t awaited) noexcept;
     /* In the beat, before writes are answered: what is given back must not be asked
-     * for again when it is not wanted any more. What fails for want of memory is done
-     * in the next beat. */
-    void apply(lt::torrent_handle const &to, answers &out) noexcept;
+     * for again when it is not wanted any more. False: for want of memory libtorrent
+     * does not know yet; call it again. */
+    bool apply(lt::torrent_handle const &to, answers &out) noexcept;
 
     /* A block of the anchor that nobody wants; false: it is not that. */
     bool withhold(std::uint32_t piece, write_fn &handler) noexcept;
     void release(answers &out) noexcept; /* answer what is withheld */
 
 private:
-    void set(std::uint32_t piece, std::uint8_t level);
-    void find_changes();
+    void tell(lt::torrent_handle const &to);
 
     std::uint32_t anchor_ = 0;
-    std::vector<std::uint8_t> level_;   /* the priority of each piece, as libtorrent has it */
-    std::vector<std::uint32_t> wanted_; /* what is in force */
-    std::vector<std::uint32_t> next_;   /* what the caller said last */
-    std::size_t awaited_ = 0, next_awaited_ = 0;
-    bool due_ = false;
-    /* not yet told to libtorrent; `level_` has them */
-    std::vector<std::pair<lt::piece_index_t, lt::download_priority_t>> changes_;
+    std::vector<std::uint8_t> level_; /* the priority of each piece, as the caller wants it */
+    std::vector<std::uint8_t> told_;  /* ... and as libtorrent has it */
+    bool due_ = false;                /* they may differ */
     std::vector<write_fn> held_;
 };
 

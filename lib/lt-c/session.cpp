@@ -28,6 +28,9 @@ using P = lt::settings_pack;
 namespace
 {
 
+/* What failed for want of memory is tried again then. */
+constexpr std::int64_t short_of_memory_ns = 100 * 1000000;
+
 int make_event_fd()
 {
     int const fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -223,8 +226,10 @@ void ltc_session::nudge() noexcept
 
 void ltc_session::pick() noexcept
 {
-    for (ltc_torrent *t = torrents; t; t = t->next)
-        t->picks.apply(t->own_handle, answers);
+    for (ltc_torrent *t = torrents; t; t = t->next) {
+        if (!t->picks.apply(t->own_handle, answers))
+            pulse.at(ltc_now_ns(this) + short_of_memory_ns);
+    }
 }
 
 void ltc_session::sweep() noexcept

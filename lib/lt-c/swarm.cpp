@@ -19,10 +19,24 @@ ltc_torrent::~ltc_torrent()
     ltc_info_unref(info);
 }
 
+/* It cannot be used. The caller is told, and libtorrent's torrent pauses. */
+void ltc_torrent::stop_for(char const *why) noexcept
+{
+    session.tell(LTC_EVENT_TORRENT_ERROR, user, why);
+    pause_due = true;
+    session.sweep_soon();
+}
+
 void ltc_torrent::let_pick(std::uint32_t anchor) noexcept
 {
     ltc_info_view const &v = *ltc_info_get(info);
-    ltc::quietly([&] { picks.begin(v.n_pieces, anchor, v.piece_length / LTC_BLOCK); });
+    ltc_error err{};
+    int const rc = ltc::guard(&err, [&] {
+        picks.begin(v.n_pieces, anchor, v.piece_length / LTC_BLOCK);
+        return 0;
+    });
+    if (rc < 0)
+        stop_for(err.text);
 }
 
 void ltc_torrent::metadata_ready() noexcept
@@ -39,9 +53,7 @@ void ltc_torrent::metadata_ready() noexcept
             return ltc::info_from_section(&info, ti->info_section(), &err);
         });
         if (rc < 0) {
-            session.tell(LTC_EVENT_TORRENT_ERROR, user, err.text);
-            pause_due = true;
-            session.sweep_soon();
+            stop_for(err.text);
             return;
         }
     }

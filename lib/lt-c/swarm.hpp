@@ -38,6 +38,7 @@ struct ltc_peer final : libtorrent::peer_plugin {
     bool has(std::uint32_t piece) const noexcept;
     bool over_utp() const noexcept;
     bool takes_answers() const noexcept;
+    void give_no_hashes() noexcept;
     void interested() noexcept;
     void put(std::uint8_t id, std::uint32_t piece, std::uint32_t block, std::uint32_t len) noexcept;
     void flush() noexcept;
@@ -80,6 +81,7 @@ private:
     bool shaken = false;   /* its half of the handshake came */
     bool joined = false;
     bool fast = false;
+    bool hashless = false; /* libtorrent gives it no hashes */
     bool doomed = false;
     bool unchoked = false;
     bool news = false;          /* what it has changed; told in the next beat */
@@ -104,6 +106,7 @@ struct ltc_torrent : std::enable_shared_from_this<ltc_torrent> {
     ~ltc_torrent();
 
     void metadata_ready() noexcept; /* files are checked: hooks->ready */
+    void stop_for(char const *why) noexcept;
     void let_pick(std::uint32_t anchor) noexcept;
     void stop() noexcept; /* hooks->stop, and all answers of it are due */
     void sweep() noexcept;

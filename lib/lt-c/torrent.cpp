@@ -146,6 +146,15 @@ int ltc_torrent_add_peer(ltc_torrent *t, sockaddr_storage const *sa)
     });
 }
 
+int ltc_torrent_go_on(ltc_torrent *t)
+{
+    return ltc::guard(nullptr, [&] {
+        t->handle.clear_error();
+        t->handle.resume(); /* the error has paused it */
+        return 0;
+    });
+}
+
 void ltc_torrent_want(ltc_torrent *t, uint32_t const *pieces, size_t n, size_t awaited)
 {
     t->picks.want(pieces, n, awaited);

@@ -57,6 +57,14 @@ def missing_file(work):
 
 
 @case
+def a_symbolic_link_to_nothing(work):
+    link = os.path.join(work, "link.torrent")
+    os.symlink("/nowhere/film.torrent", link)
+    for words in ([link, mount_point(work)], ["--list", link]):
+        refused(1, *QUIET, *LISTEN, *words, says=["link.torrent", "symbolic link"])
+
+
+@case
 def a_folder_for_a_file(work):
     refused(1, work, mount_point(work), says=[os.path.basename(work)])
 

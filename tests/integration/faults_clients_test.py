@@ -217,4 +217,4 @@ def a_player_that_pauses_for_three_minutes(work):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=4)

@@ -256,4 +256,4 @@ def one_that_claims_metadata_of_an_impossible_size(work, size):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=4)

@@ -15,12 +15,12 @@ from harness import case, check, eventually, main, patience
 from mounting import Mount
 from peerwire import BITFIELD, GREETING, Wire, full_bitfield
 from scripted import ScriptedPeer
-from seeders import source_of
-from torrentmaker import KIB, MIB, make_v1, make_v2, merkle, pattern
+from seeders import seed, source_of
+from torrentmaker import KIB, MAKERS, MIB, make_v1, make_v2, merkle, pattern
 
 ALLOWED_FAST, HASH_REQUEST = 17, 21
-PIECE = 64 * KIB
-HASHES = 512  # that one request asks for: 16 KiB
+PIECE = 16 * KIB
+HASHES = 2048  # that one request asks for: 64 KiB
 
 
 def anonymous(mount):
@@ -58,9 +58,8 @@ class HashHog(ScriptedPeer):
     """Asks for hashes on and on, and reads nothing."""
 
     def __init__(self, torrent, root):
-        layer = (PIECE // (16 * KIB)).bit_length() - 1
         self.request = (struct.pack(">IB", 49, HASH_REQUEST) + root
-                        + struct.pack(">IIII", layer, 0, HASHES, 0))
+                        + struct.pack(">IIII", 0, 0, HASHES, 0))
         self.asked = self.closed = 0
         super().__init__(torrent)
 
@@ -73,8 +72,8 @@ class HashHog(ScriptedPeer):
             wire.send(BITFIELD, full_bitfield(self.torrent.n_pieces))
             self._count("greetings")
             try:
-                while self.asked < 200:
-                    sock.sendall(self.request * 100)  # 1.6 MiB of answers
+                while self.asked < 100:
+                    sock.sendall(self.request * 1000)  # 64 MiB of answers
                     self._count("asked")
                 while True:
                     sock.sendall(bytes(4))
@@ -101,8 +100,29 @@ def one_that_asks_for_hashes_and_takes_none(work):
     torrent = make_v2("film.mkv", content, PIECE)
     hostile = HashHog(torrent, merkle(content, PIECE)[0])
     mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[hostile.peer])
-    check(hostile.wait_for("asked", 10), "it has not asked")
-    eventually(lambda: hostile.closed > 0, "it was sent away")
+    before = peak = anonymous(mount)
+
+    def is_sent_away():
+        nonlocal peak
+        peak = max(peak, anonymous(mount))
+        return hostile.closed > 0
+
+    eventually(is_sent_away, "it was sent away")
+    check(peak - before < 16 * MIB, f"memory grew from {before} to {peak}")
+    mount.end()
+
+
+@case(each=[("v2",), ("hybrid",)])
+def a_peer_that_was_dropped_is_greeted_again(work, kind):
+    """With the right hash, although it may not ask for hashes any more."""
+    torrent = MAKERS[kind]("film.mkv", pattern(MIB), PIECE)
+    seeder = seed(torrent, work)
+    mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[seeder.peer])
+    mount.verify(torrent)
+    seeder.stop()
+    eventually(lambda: mount.figure("peers") == 0, "it is missed")
+    seed(torrent, work, port=seeder.port)
+    eventually(lambda: mount.figure("peers") == 1, "it is back")
     mount.end()
 
 

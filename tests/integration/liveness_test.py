@@ -102,6 +102,15 @@ def a_caught_signal_does_not_break_a_read(work):
             "try: os.pread(fd, 1, 0)\n"
             "except OSError as error: sys.exit(error.errno)")
     equal(run(["python3", "-S", "-c", code], timeout=60).returncode, errno.EIO, "errno of the read")
+    mount.wait_line(r"dead\.mkv: read at 0: no peer sent the data in time$")
+    mount.end()
+
+
+@case
+def a_read_without_peers_ends_and_says_so(work):
+    mount = mount_dead(work, "--read-timeout", "1")
+    raises(errno.EIO, mount.read, "dead.mkv")
+    mount.wait_line(r"dead\.mkv: read at 0: nothing came in time: no peer is connected$")
     mount.end()
 
 

@@ -178,4 +178,4 @@ def others_get_it_from_us(work, kind):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=6)

@@ -22,6 +22,12 @@ def torrent(name="film.mkv"):
     return make_v1(name, CONTENT, 64 * KIB)
 
 
+def empty_folder(work):
+    point = os.path.join(work, "mnt")
+    os.makedirs(point)
+    return point
+
+
 def usage(*arguments, says=()):
     return refused(2, *arguments, says=says)
 
@@ -87,6 +93,41 @@ def a_read_write_mount_cannot_be_asked_for(work):
     usage("-o", "rw", "film.torrent", work, says=["read-only"])
 
 
+@case(each=[("bogus", "bogus"), ("noatime,bogus=3", "bogus=3"), ("max_read=x", "max_read=x")])
+def what_is_no_option_of_a_mount_is_named_in_one_line(work, given, named):
+    words = usage("-o", given, source_of(torrent(), work, "torrent"), empty_folder(work),
+                  says=[f"-o {named}: "])
+    equal(words.count("\n"), 1, f"lines of {words!r}")
+
+
+@case(each=[("",), (",noatime",), ("noatime,",), ("noatime,,noexec",)])
+def an_empty_option_of_a_mount(work, given):
+    usage("-o", given, "film.torrent", work, says=["names no option", "example"])
+
+
+@case
+def a_size_that_is_too_large_is_not_taken_for_none(work):
+    words = usage("--ram", "99999P", "film.torrent", work, says=["99999P: is too large"])
+    check("not a size" not in words, words)
+
+
+@case
+def more_memory_than_there_is_cannot_be_had(work):
+    refused(1, "--ram", "8000P", source_of(torrent(), work, "torrent"), empty_folder(work),
+            says=["--ram", "this machine"])
+
+
+@case
+def to_list_no_memory_is_needed(work):
+    """Pieces of 64 MiB, which a budget of 1 MiB could not fetch; nor is a huge one taken."""
+    large = make_v1("film.mkv", pattern(65 * MIB), 64 * MIB)
+    source = source_of(large, work, "torrent")
+    for size in ("1M", "8000P"):
+        ended = tool("--ram", size, "--list", source)
+        equal((ended.returncode, ended.stderr), (0, b""), f"--ram {size} --list")
+        contains(ended.stdout.decode(), "film.mkv", f"--ram {size} --list")
+
+
 @case(each=[("64M",), ("64MiB",), ("64MB",), ("0.0625G",), ("65536K",), ("67108864",), ("64m",)])
 def sizes_are_powers_of_1024(work, size):
     """The least budget for these pieces is just 64 MiB: 2 x 30 + 4."""
@@ -99,9 +140,7 @@ def sizes_are_powers_of_1024(work, size):
 def just_below_the_least_budget(work):
     large = make_v1("film.mkv", pattern(31 * MIB), 30 * MIB)
     source = source_of(large, work, "torrent")
-    point = os.path.join(work, "mnt")
-    os.makedirs(point, exist_ok=True)
-    refused(1, "--ram", "67108863", source, point, says=["65536 KiB", "--ram"])
+    refused(1, "--ram", "67108863", source, empty_folder(work), says=["65536 KiB", "--ram"])
 
 
 @case
@@ -204,7 +243,7 @@ def a_busy_port_is_said(work):
 @case
 def progress_says_where_and_how_many(work):
     mount = Mount(work, [source_of(torrent(), work, "torrent")])
-    mount.wait_line(rf"^mounted 1 files? at {mount.point}$")
+    mount.wait_line(rf"^mounted 1 file at {mount.point}$")
     mount.end()
 
 

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import case, main
+from harness import case, equal, main
 from mounting import Mount
 from seeders import seed, source_of
 from torrentmaker import KIB, MAKERS, MIB, Entry, pattern
@@ -43,6 +43,17 @@ def hybrid_from_a_client_of_version_1(work, client):
     seeder = seed(torrent, work, client)
     mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[seeder.peer])
     mount.verify(torrent)
+    mount.end()
+
+
+@case(each=[("hex", "btmh"), ("btmh", "hex")])
+def a_hybrid_by_its_hash_of_each_version_is_shown_once(work, first, second):
+    """Only the metadata tells that the two links are one torrent."""
+    torrent = MAKERS["hybrid"]("film.mkv", content("single", MIB), MIB)
+    mount = Mount(work, [torrent.magnet(first), torrent.magnet(second)],
+                  peers=[seed(torrent, work).peer])
+    mount.verify(torrent)
+    equal(sum("is the same torrent as one before" in line for line in mount.lines), 1, "said")
     mount.end()
 
 

@@ -27,9 +27,16 @@ static struct pick pick_source(struct soak_round *r, struct soak_dice *d)
 
 /* ---- workers ---- */
 
-static bool may_fail(struct soak_round *r, unsigned starvings, int64_t result)
+/* What there was when a read began. Memory may be there again before it is judged. */
+struct before {
+    unsigned starvings; /* loaded first: it is counted last when a starving begins */
+    bool starved;
+};
+
+static bool may_fail(struct soak_round *r, const struct before *b, int64_t result)
 {
-    bool starved = atomic_load(&r->starved) || atomic_load(&r->starvings) != starvings;
+    bool starved = b->starved || atomic_load(&r->starved) ||
+                   atomic_load(&r->starvings) != b->starvings;
     return (result == GOS_ECANCELED && atomic_load(&r->over)) ||
            (result == GOS_ENOMEM && starved) || (result == GOS_EIO && atomic_load(&r->broken));
 }
@@ -39,12 +46,13 @@ static void read_once(struct soak_round *r, const struct pick *p, struct soak_di
 {
     struct gos_io io = {.struct_size = sizeof io, .cancel = r->cancel};
     uint64_t off = soak_below(d, p->size), len = 1 + soak_below(d, MOST);
-    unsigned starvings = atomic_load(&r->starvings);
+    struct before before = {.starvings = atomic_load(&r->starvings)};
+    before.starved = atomic_load(&r->starved);
     int64_t want = (int64_t)(len < p->size - off ? len : p->size - off);
     int64_t n = gos_source_pread(p->source, buf, (size_t)len, off, &io);
-    bool disturbed = may_fail(r, starvings, GOS_ENOMEM) || may_fail(r, starvings, GOS_EIO) ||
+    bool disturbed = may_fail(r, &before, GOS_ENOMEM) || may_fail(r, &before, GOS_EIO) ||
                      atomic_load(&r->over);
-    if (n < 0 && !may_fail(r, starvings, n))
+    if (n < 0 && !may_fail(r, &before, n))
         soak_fail("a worker's read of %lld at %llu ended with %lld, %s", (long long)want,
                   (unsigned long long)off, (long long)n, gos_last_error());
     if (n > want || (n >= 0 && n < want && !(disturbed && n > 0)))

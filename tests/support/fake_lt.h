@@ -95,6 +95,9 @@ void fake_lt_break_order(bool on);
 /* The next calls of these fail with `rc`, after `skip` that do not. */
 enum fake_lt_call { FAKE_LT_NEW, FAKE_LT_PARSE, FAKE_LT_ADD, FAKE_LT_CALLS };
 void fake_lt_fail_next(enum fake_lt_call call, unsigned skip, int rc);
+/* In the middle of the next one that fails so, in its thread: what could come
+ * between the failure and what is done about it. */
+void fake_lt_as_it_fails(void (*run)(void *arg), void *arg);
 
 /* Back to the first state: mode, scripts, failures, counters that outlive a
  * session. For a test's set-up; no session may be alive. */
@@ -134,6 +137,8 @@ void fake_lt_hold_end(bool hold);
 
 /* An event for ltc_wait_events(). `torrent`: its index, or -1. */
 void fake_lt_emit(ltc_session *s, enum ltc_event_kind kind, int torrent, const char *text);
+/* LTC_EVENT_TWINS of two torrents. */
+void fake_lt_emit_twins(ltc_session *s, int torrent, int other);
 /* LTC_EVENT_TORRENT_ERROR: it is stopped, its peers leave. */
 void fake_lt_emit_error(ltc_session *s, int torrent, const char *text);
 
@@ -161,6 +166,7 @@ struct fake_lt_stats {
     uint64_t hashes;           /* asked by libtorrent, each answered at once */
     uint64_t withheld, aborts; /* now; given back */
     uint64_t works;
+    uint64_t goes_on; /* ltc_torrent_go_on() */
     uint64_t download_limit, max_peers;
     bool outgoing_utp, dht, lsd;
 };

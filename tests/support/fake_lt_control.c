@@ -151,6 +151,19 @@ void fake_lt_emit(ltc_session *s, enum ltc_event_kind kind, int torrent, const c
     fake_lt__call(s, run_emit, &o);
 }
 
+static void run_emit_twins(ltc_session *s, void *arg)
+{
+    struct order *o = arg;
+    ltc_torrent *t = torrent_at(s, o->torrent), *other = torrent_at(s, (int)o->a);
+    fake_lt__event_of(s, LTC_EVENT_TWINS, t ? t->user : NULL, other ? other->user : NULL, "");
+}
+
+void fake_lt_emit_twins(ltc_session *s, int torrent, int other)
+{
+    struct order o = {.torrent = torrent, .a = (uint32_t)other};
+    fake_lt__call(s, run_emit_twins, &o);
+}
+
 void fake_lt_emit_error(ltc_session *s, int torrent, const char *text)
 {
     struct order o = {.torrent = torrent, .text = text, .a = LTC_EVENT_TORRENT_ERROR, .flag = true};

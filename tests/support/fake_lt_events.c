@@ -9,12 +9,19 @@
 
 void fake_lt__event(ltc_session *s, enum ltc_event_kind kind, void *torrent, const char *text)
 {
+    fake_lt__event_of(s, kind, torrent, NULL, text);
+}
+
+void fake_lt__event_of(ltc_session *s, enum ltc_event_kind kind, void *torrent, void *other,
+                       const char *text)
+{
     pthread_mutex_lock(&s->lock);
     s->events = fake_lt__grow(s->events, &s->events_room, s->n_events + 1, sizeof *s->events);
     struct ltc_event *e = &s->events[s->n_events++];
     memset(e, 0, sizeof *e);
     e->kind = kind;
     e->torrent = torrent;
+    e->other = other;
     snprintf(e->text, sizeof e->text, "%s", text);
     pthread_cond_broadcast(&s->events_came);
     pthread_mutex_unlock(&s->lock);

@@ -25,6 +25,8 @@ static struct {
         int rc;
         unsigned skip;
     } fail[FAKE_LT_CALLS];
+    void (*as_it_fails)(void *arg);
+    void *as_it_fails_arg;
 } g = {.lock = PTHREAD_MUTEX_INITIALIZER, .end_released = PTHREAD_COND_INITIALIZER};
 
 void *fake_lt__alloc(size_t n, size_t size)
@@ -156,17 +158,31 @@ void fake_lt_fail_next(enum fake_lt_call call, unsigned skip, int rc)
     pthread_mutex_unlock(&g.lock);
 }
 
+void fake_lt_as_it_fails(void (*run)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&g.lock);
+    g.as_it_fails = run;
+    g.as_it_fails_arg = arg;
+    pthread_mutex_unlock(&g.lock);
+}
+
 int fake_lt__fails(enum fake_lt_call call)
 {
     int rc = 0;
+    void (*run)(void *) = NULL;
     pthread_mutex_lock(&g.lock);
+    void *arg = g.as_it_fails_arg;
     if (g.fail[call].rc && g.fail[call].skip > 0) {
         g.fail[call].skip--;
     } else if (g.fail[call].rc) {
         rc = g.fail[call].rc;
         g.fail[call].rc = 0;
+        run = g.as_it_fails;
+        g.as_it_fails = NULL;
     }
     pthread_mutex_unlock(&g.lock);
+    if (run)
+        run(arg);
     return rc;
 }
 
@@ -224,6 +240,7 @@ void fake_lt_reset(void)
         free(s);
     }
     memset(g.fail, 0, sizeof g.fail);
+    g.as_it_fails = NULL;
     g.mode = FAKE_LT_MANUAL;
     g.started = false;
     g.hold_end = g.break_order = false;

@@ -79,7 +79,13 @@ struct fake_task {
     uint32_t a, b;
 };
 
-enum block_state { BLOCK_NONE, BLOCK_WITHHELD, BLOCK_ABORTING, BLOCK_PAD };
+enum block_state {
+    BLOCK_NONE,
+    BLOCK_WITHHELD,
+    BLOCK_ABORTING,
+    BLOCK_PAD,
+    BLOCK_ANCHOR /* held without its bytes: lt-c's own, where libtorrent picks */
+};
 
 struct fake_piece {
     uint8_t *blocks; /* enum block_state */
@@ -239,6 +245,8 @@ void *fake_lt__grow(void *array, size_t *room, size_t n, size_t size);
 
 /* fake_lt_events.c */
 void fake_lt__event(ltc_session *s, enum ltc_event_kind kind, void *torrent, const char *text);
+void fake_lt__event_of(ltc_session *s, enum ltc_event_kind kind, void *torrent, void *other,
+                       const char *text);
 
 /* fake_lt_torrent.c */
 void fake_lt__torrent_end(ltc_torrent *t);  /* stop, peers leave, removed: posted */
@@ -264,7 +272,9 @@ void fake_lt__torrent_is_ready(
     ltc_torrent *t); /* libtorrent tells peers that it wants the anchor */
 
 /* fake_lt_picker.c */
-void fake_lt__pick(ltc_session *s); /* when anything was done */
+bool fake_lt__is_wanted(const ltc_torrent *t, uint32_t piece);
+void fake_lt__release_anchor(ltc_torrent *t); /* it is the engine's now */
+void fake_lt__pick(ltc_session *s);           /* when anything was done */
 
 /* fake_lt_habit.c */
 void fake_lt__serve_begin(ltc_peer *c); /* after the handshake */

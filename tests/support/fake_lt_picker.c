@@ -2,8 +2,8 @@
  *
  * libtorrent's own picker, for a session that lets it pick: what is wanted is
  * asked in order, those with readers first, from the first unchoked peer that has
- * it. A block that was dropped, rejected or given back is asked for again. Network
- * thread. */
+ * it. A block that was dropped, rejected or given back is asked for again. With
+ * nothing wanted the anchor is fetched, once. Network thread. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +33,16 @@ void ltc_torrent_want(ltc_torrent *t, const uint32_t *pieces, size_t n, size_t a
             t->wanted[t->n_wanted++] = pieces[k];
     }
     t->n_awaited = awaited < t->n_wanted ? awaited : t->n_wanted;
+    if (t->anchor >= 0 && fake_lt__is_wanted(t, (uint32_t)t->anchor))
+        fake_lt__release_anchor(t);
+}
+
+bool fake_lt__is_wanted(const ltc_torrent *t, uint32_t piece)
+{
+    for (size_t k = 0; k < t->n_wanted; k++)
+        if (t->wanted[k] == piece)
+            return true;
+    return false;
 }
 
 static bool is_asked(const ltc_torrent *t, uint32_t piece, uint32_t block)
@@ -84,8 +94,10 @@ void fake_lt__pick(ltc_session *s)
 {
     for (size_t k = 0; k < s->n_torrents && s->picks; k++) {
         ltc_torrent *t = s->torrents[k];
-        if (!t->ready || t->stopped || !t->n_wanted)
+        if (!t->ready || t->stopped)
             continue;
+        if (!t->n_wanted && t->anchor >= 0)
+            ask_piece(t, (uint32_t)t->anchor);
         qsort(t->wanted, t->n_awaited, sizeof *t->wanted, by_number);
         qsort(t->wanted + t->n_awaited, t->n_wanted - t->n_awaited, sizeof *t->wanted, by_number);
         for (size_t w = 0; w < t->n_wanted; w++)

@@ -122,6 +122,26 @@ static bool slot_is_good(const ltc_session *s, int64_t slot)
     return false;
 }
 
+/* Where libtorrent picks, the anchor is fetched once without the engine. */
+static bool keeps_anchor(ltc_torrent *t, uint32_t piece, uint32_t block)
+{
+    if (!t->session->picks || piece != t->anchor || fake_lt__is_wanted(t, piece))
+        return false;
+    t->pieces[piece].blocks[block] = BLOCK_ANCHOR;
+    return true;
+}
+
+void fake_lt__release_anchor(ltc_torrent *t)
+{
+    struct fake_piece *p = &t->pieces[t->anchor];
+    for (uint32_t b = 0; b < p->n_blocks; b++) {
+        if (p->blocks[b] != BLOCK_ANCHOR)
+            continue;
+        p->blocks[b] = BLOCK_ABORTING;
+        add_completion(&t->session->aborts, t, (uint32_t)t->anchor, b);
+    }
+}
+
 void fake_lt__block_came(ltc_torrent *t, uint32_t piece, uint32_t block, const void *bytes,
                          uint32_t len)
 {
@@ -131,8 +151,10 @@ void fake_lt__block_came(ltc_torrent *t, uint32_t piece, uint32_t block, const v
         s->stats.redundant++;
         return;
     }
-    int64_t slot = s->hooks.block(t->user, piece, block, bytes, len);
     p->n_none--;
+    if (keeps_anchor(t, piece, block))
+        return;
+    int64_t slot = s->hooks.block(t->user, piece, block, bytes, len);
     if (slot != LTC_DROPPED && slot_is_good(s, slot)) {
         s->slots[slot] = (struct fake_slot){t, piece, block};
         p->blocks[block] = BLOCK_WITHHELD;

@@ -267,6 +267,16 @@ static void run_fetch_layers(ltc_session *s, void *arg)
     l->rc = atomic_load_explicit(&l->info->layers_known, memory_order_relaxed);
 }
 
+/* The fake never makes twins stand still: see fake_lt_emit_twins(). */
+int ltc_torrent_go_on(ltc_torrent *t)
+{
+    fake_lt__pump_only(t->session, __func__);
+    if (t->removed)
+        fake_lt__violation("ltc_torrent_go_on() of a torrent that was removed");
+    t->session->stats.goes_on++;
+    return 0;
+}
+
 int ltc_torrent_fetch_layers(ltc_torrent *t, ltc_info *info)
 {
     fake_lt__pump_only(t->session, __func__);

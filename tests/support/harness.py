@@ -3,8 +3,8 @@
 
 A test file holds functions marked `@case` and ends with `main()`. Each case
 gets a fresh folder, runs under a watchdog, and leaves no process behind. Where
-we are root, the whole file runs in network and mount namespaces of its own:
-nothing can leave the machine, and no mount can stay. A case skips itself by
+we are root, the whole file (or, with `main(at_once=n)`, each case) runs in network
+and mount namespaces of its own: nothing can leave the machine, and no mount can stay. A case skips itself by
 raising `Skip`; a file in which nothing ran ends with status 77.
 
     GOS_BUILD_DIR  where the programs under test are (required)
@@ -33,6 +33,7 @@ import traceback
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 1 << 18, 4096
 SKIPPED = 77
+PR_SET_PDEATHSIG = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 _cases = []
@@ -277,12 +278,50 @@ def _where(error):
             if os.path.basename(f.filename) == here]
 
 
-def main():
+def _begin_case(chosen, output):
+    """Run one in a process, and in namespaces, of its own."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        isolate()
+        status = {"ok": 0, "FAIL": 1}.get(_run_case(*chosen), SKIPPED)
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def _run_together(left, at_once):
+    running, verdicts = {}, []
+    left = sorted(left, key=lambda c: -c[3])  # those that may take long come first
+    while left or running:
+        while left and len(running) < at_once:
+            output = tempfile.TemporaryFile()
+            running[_begin_case(left.pop(0), output)] = output
+        pid, status = os.wait()
+        with running.pop(pid) as output:
+            output.seek(0)
+            sys.stdout.buffer.write(output.read())
+            sys.stdout.flush()
+        verdicts.append({0: "ok", SKIPPED: "skip"}.get(os.waitstatus_to_exitcode(status), "FAIL"))
+    return verdicts
+
+
+def main(at_once=1):
+    """`at_once`: so many cases may run beside each other; for those that mostly wait."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    isolate()
     wanted = sys.argv[1:]
     chosen = [c for c in _cases if not wanted or any(w in c[0] for w in wanted)]
-    verdicts = [_run_case(*c) for c in chosen]
+    if at_once > 1 and len(chosen) > 1:
+        verdicts = _run_together(chosen, at_once)
+    else:
+        isolate()
+        verdicts = [_run_case(*c) for c in chosen]
     failed = verdicts.count("FAIL")
     skipped = sum(v.startswith("skip") for v in verdicts)
     print(f"{len(verdicts) - failed - skipped} passed, {failed} failed, {skipped} skipped")

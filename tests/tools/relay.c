@@ -24,22 +24,19 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "support/line.h"
+#include "support/service.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -77,14 +74,6 @@ struct relay {
     struct line line;
     uint64_t forwarded; /* by connections that are gone */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
 
 /* ---- connections ---- */
 
@@ -149,7 +138,7 @@ static void welcome(struct relay *r, struct link *l)
         free(c);
         return;
     }
-    int64_t now = now_ns();
+    int64_t now = service_now_ns();
     c->near.fd = near;
     c->far.fd = far;
     set_up(r, &c->near, c);
@@ -180,32 +169,24 @@ static void sweep(struct relay *r)
 
 /* ---- running ---- */
 
-static bool on_signal(struct relay *r)
+static void report(void *relay)
 {
-    struct signalfd_siginfo info = {0};
-
-    if (read(r->signals, &info, sizeof info) != sizeof info)
-        return true;
+    const struct relay *r = relay;
     uint64_t forwarded = r->forwarded;
     for (struct connection *c = r->connections; c; c = c->next)
         forwarded += c->down.given;
     printf("forwarded %" PRIu64 "\nlost %" PRIu64 "\n", forwarded, r->line.lost);
-    fflush(stdout);
-    return info.ssi_signo == SIGUSR1;
 }
 
-static bool stdin_closed(void)
+static bool on_signal(struct relay *r)
 {
-    char c[64];
-    ssize_t n = read(STDIN_FILENO, c, sizeof c);
-
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    return service_goes_on(r->signals, report, r);
 }
 
 /* Until the soonest arrival, or an event. Returns the number of events. */
 static int sleep_until_next(struct relay *r, struct epoll_event *events, int n)
 {
-    int64_t now = now_ns(), next = now + SECOND_NS;
+    int64_t now = service_now_ns(), next = now + SECOND_NS;
 
     for (struct connection *c = r->connections; c; c = c->next) {
         /* Not of now: what arrived since they were served would be slept over. */
@@ -236,12 +217,11 @@ static void run(struct relay *r)
 {
     static int on_stdin; /* only its address counts */
     struct epoll_event events[64];
-    struct stat st;
 
     for (int i = 0; i < r->n_links; i++)
         watch(r, r->links[i].fd, &r->links[i]);
     watch(r, r->signals, &r->signals);
-    if (fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+    if (service_has_input())
         watch(r, STDIN_FILENO, &on_stdin);
     for (;;) {
         int n = sleep_until_next(r, events, 64);
@@ -249,12 +229,12 @@ static void run(struct relay *r)
             void *who = events[i].data.ptr;
             if (is_link(r, who))
                 welcome(r, who);
-            else if (who == &r->signals ? !on_signal(r) : who == &on_stdin && stdin_closed())
+            else if (who == &r->signals ? !on_signal(r) : who == &on_stdin && service_input_ended())
                 return;
             else if (who != &r->signals && who != &on_stdin)
                 ((struct end *)who)->connection->gone |= (events[i].events & EPOLLERR) != 0;
         }
-        r->served_ns = now_ns();
+        r->served_ns = service_now_ns();
         for (struct connection *c = r->connections; c; c = c->next)
             serve(r, c, r->served_ns);
         sweep(r);
@@ -313,11 +293,11 @@ static bool parse(struct relay *r, int argc, char **argv)
         if (c == 'l' && !add_link(r, optarg))
             return false;
         else if (c == 'r')
-            r->line.rate = strtoull(optarg, NULL, 10);
+            r->line.rate = service_bytes(optarg);
         else if (c == 'd')
             r->line.delay_ns = (int64_t)(strtod(optarg, NULL) * 1e6);
         else if (c == 'b')
-            r->line.buffer = strtoull(optarg, NULL, 10);
+            r->line.buffer = service_bytes(optarg);
         else if (c == 'p')
             r->line.loss = strtod(optarg, NULL) / 100;
         else if (c == 's')
@@ -331,7 +311,6 @@ static bool parse(struct relay *r, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static struct relay r = {.line = {.buffer = 64 * 1024, .random = 1}};
-    sigset_t set;
 
     if (!parse(&r, argc, argv)) {
         fputs("usage: relay --link [ADDR:]PORT=ADDR:PORT... [--rate BYTES] [--delay MS]\n"
@@ -339,12 +318,7 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    r.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    r.signals = service_signals();
     r.epoll = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < r.n_links; i++) {
         struct sockaddr_in a;

@@ -13,22 +13,19 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "support/seed_peer.h"
+#include "support/service.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -38,14 +35,6 @@ struct server {
     struct seed_peer *peers;
     int64_t alive_ns; /* when keep-alives were sent last */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
 
 /* ---- peers ---- */
 
@@ -93,7 +82,7 @@ static void serve(struct server *s, struct seed_peer *p)
 static void serve_all(struct server *s)
 {
     if (s->seed.rate)
-        seed_earn(&s->seed, now_ns());
+        seed_earn(&s->seed, service_now_ns());
     for (struct seed_peer *p = s->peers; p; p = p->next)
         serve(s, p);
     if (s->seed.rate && s->peers && s->peers->next) {
@@ -108,9 +97,9 @@ static void serve_all(struct server *s)
 
 static void keep_alive(struct server *s)
 {
-    if (now_ns() - s->alive_ns < 60 * SECOND_NS)
+    if (service_now_ns() - s->alive_ns < 60 * SECOND_NS)
         return;
-    s->alive_ns = now_ns();
+    s->alive_ns = service_now_ns();
     for (struct seed_peer *p = s->peers; p; p = p->next)
         seed_peer_keep_alive(p);
 }
@@ -128,24 +117,17 @@ static int patience(const struct server *s)
     return 1000;
 }
 
+static void report(void *server)
+{
+    const struct server *s = server;
+
+    printf("uploaded %" PRIu64 "\n", s->seed.uploaded);
+}
+
 /* Returns whether to go on. */
 static bool on_signal(struct server *s)
 {
-    struct signalfd_siginfo info = {0};
-
-    if (read(s->signals, &info, sizeof info) != sizeof info)
-        return true;
-    printf("uploaded %" PRIu64 "\n", s->seed.uploaded);
-    fflush(stdout);
-    return info.ssi_signo == SIGUSR1;
-}
-
-static bool stdin_closed(void)
-{
-    char c[64];
-    ssize_t n = read(STDIN_FILENO, c, sizeof c);
-
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    return service_goes_on(s->signals, report, s);
 }
 
 static void run(struct server *s)
@@ -155,11 +137,10 @@ static void run(struct server *s)
     struct epoll_event listener = {.events = EPOLLIN, .data.ptr = &s->listener};
     struct epoll_event signals = {.events = EPOLLIN, .data.ptr = &s->signals};
     struct epoll_event input = {.events = EPOLLIN, .data.ptr = &on_stdin};
-    struct stat st;
 
     epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->listener, &listener);
     epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &signals);
-    if (fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+    if (service_has_input())
         epoll_ctl(s->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input);
     for (;;) {
         int n = epoll_wait(s->epoll, events, 64, patience(s));
@@ -167,7 +148,7 @@ static void run(struct server *s)
             void *who = events[i].data.ptr;
             if (who == &s->listener)
                 welcome(s);
-            else if (who == &s->signals ? !on_signal(s) : who == &on_stdin && stdin_closed())
+            else if (who == &s->signals ? !on_signal(s) : who == &on_stdin && service_input_ended())
                 return;
             else if (who != &s->signals && who != &on_stdin)
                 seed_peer_receive(who);
@@ -198,14 +179,6 @@ static int listen_on(const char *where)
     printf("listening %d\n", ntohs(a.sin_port));
     fflush(stdout);
     return fd;
-}
-
-static uint64_t bytes_of(const char *text)
-{
-    char *end;
-    uint64_t n = strtoull(text, &end, 10);
-
-    return *end == 'K' ? n << 10 : *end == 'M' ? n << 20 : *end == 'G' ? n << 30 : n;
 }
 
 static int usage(void)
@@ -239,10 +212,10 @@ static bool parse(struct server *s, struct options *o, int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 's':
-            s->seed.t.size = bytes_of(optarg);
+            s->seed.t.size = service_bytes(optarg);
             break;
         case 'p':
-            s->seed.t.piece_length = (uint32_t)bytes_of(optarg);
+            s->seed.t.piece_length = (uint32_t)service_bytes(optarg);
             break;
         case 'n':
             s->seed.t.seed = strtoull(optarg, NULL, 10);
@@ -254,7 +227,7 @@ static bool parse(struct server *s, struct options *o, int argc, char **argv)
             o->listen = optarg;
             break;
         case 'r':
-            s->seed.rate = bytes_of(optarg);
+            s->seed.rate = service_bytes(optarg);
             break;
         case 'w':
             o->write = optarg;
@@ -273,7 +246,6 @@ int main(int argc, char **argv)
 {
     struct server s = {.seed.t = {.piece_length = 1 << 20, .seed = 1}};
     struct options o = {.listen = "127.0.0.1:0"};
-    sigset_t set;
 
     if (!parse(&s, &o, argc, argv))
         return usage();
@@ -282,20 +254,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "vseed: %s: %s\n", o.torrent, strerror(errno));
         return 1;
     }
-    if (o.make_only)
+    if (o.make_only) {
+        virtual_torrent_close(&s.seed.t);
         return 0;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
+    s.signals = service_signals();
     s.epoll = epoll_create1(EPOLL_CLOEXEC);
-    s.seed.counted_ns = s.alive_ns = now_ns();
+    s.seed.counted_ns = s.alive_ns = service_now_ns();
     if ((s.listener = listen_on(o.listen)) < 0) {
         fprintf(stderr, "vseed: %s: %s\n", o.listen, strerror(errno));
         return 1;
     }
     run(&s);
+    virtual_torrent_close(&s.seed.t);
     return 0;
 }

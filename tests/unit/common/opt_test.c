@@ -148,6 +148,10 @@ static void wrong_values_are_told_with_an_example(void **state)
     assert_int_equal(PARSE("--size", "4X"), -1);
     wrong("--size 4X");
     wrong("for example: --size 4M");
+    assert_int_equal(PARSE("--size", "99999P"), -1);
+    wrong("--size 99999P: is too large");
+    assert_int_equal(PARSE("--time", "99999999999"), -1);
+    wrong("--time 99999999999: is too large");
     assert_int_equal(PARSE("--size", "0"), -1);
     wrong("more than 0");
     assert_int_equal(PARSE("--time", "soon"), -1);

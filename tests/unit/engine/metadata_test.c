@@ -136,6 +136,35 @@ static void a_torrent_can_be_added_once(void **state)
     rig_close(&r);
 }
 
+static void of_two_magnets_that_are_one_torrent_the_first_stays(void **state)
+{
+    struct rig r;
+    struct fake_lt_stats st;
+    uint8_t v2[32];
+    char magnet[160] = "magnet:?xt=urn:btmh:1220";
+    const char *script = rig_script(65536, MIB, "hybrid\nmetadata_ms 500\npeer\n");
+    gos_torrent *twin;
+    (void)state;
+    rig_open_session(&r, 16 * MIB);
+    assert_true(fake_lt_register(script));
+    assert_int_equal(gos_session_add_magnet(r.session, &r.torrent, magnet_of(script), NULL), 0);
+    fake_lt_hashes(script, NULL, v2);
+    for (size_t i = 0, n = strlen(magnet); i < sizeof v2; i++, n += 2)
+        snprintf(magnet + n, 3, "%02x", v2[i]);
+    assert_int_equal(gos_session_add_magnet(r.session, &twin, magnet, NULL), 0);
+    fake_lt_emit_twins(r.lt, 1, 0);
+    assert_int_equal(gos_torrent_wait(twin, NULL), GOS_EEXIST);
+    assert_string_equal(gos_last_error(), "it is the same torrent as one that is there already");
+    fake_lt_advance(r.lt, RIG_SECOND);
+    assert_int_equal(gos_torrent_wait(r.torrent, NULL), 0);
+    assert_int_equal(gos_torrent_open_file(r.torrent, 0, &r.file), 0);
+    rig_read(&r, 0, MIB);
+    fake_lt_get_stats(r.lt, &st);
+    assert_int_equal(st.goes_on, 1);
+    gos_torrent_unref(twin);
+    rig_close(&r);
+}
+
 static void nonsense_is_refused_with_a_sentence(void **state)
 {
     struct rig r;
@@ -248,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_budget_that_is_too_small_is_refused_by_name),
         cmocka_unit_test(the_least_budget_is_enough),
         cmocka_unit_test(a_torrent_can_be_added_once),
+        cmocka_unit_test(of_two_magnets_that_are_one_torrent_the_first_stays),
         cmocka_unit_test(nonsense_is_refused_with_a_sentence),
         cmocka_unit_test(a_torrent_leaves_when_nobody_holds_it),
         cmocka_unit_test(sources_and_torrents_outlive_their_session),

@@ -74,6 +74,7 @@ static void on_done(struct gos_read *read)
     struct rig_read *rr = read->user;
     pthread_mutex_lock(&rr->lock);
     rr->result = read->result;
+    snprintf(rr->why, sizeof rr->why, "%s", gos_last_error());
     rr->done++;
     pthread_cond_signal(&rr->cond);
     pthread_mutex_unlock(&rr->lock);

@@ -50,6 +50,7 @@ struct rig_read {
     unsigned char *buf;
     struct gos_slice slices[80];
     int64_t result;
+    char why[128]; /* the sentence of an error */
 };
 /* `borrow`: slices instead of a buffer. Returns what gos_source_start() returned. */
 int rig_start(struct rig_read *rr, gos_source *s, uint64_t off, size_t len, bool borrow,

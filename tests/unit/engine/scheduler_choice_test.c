@@ -157,18 +157,27 @@ static void pulse_four_times(struct srig *r, struct srig_peer *p)
     assert_int_equal(srig_stats(r).cancels, 0);
 }
 
-static void nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends(void **state)
+/* The first peer sends in pulses, four of them, and has been silent for 400 ms then.
+ * The other sent `n` blocks, one each `gap`, and chokes us. */
+static struct srig_peer *meet_pulsing_beside(struct srig *r, uint32_t n, int64_t gap)
 {
-    struct srig *r = *state;
-    struct srig_peer *pulsing = srig_seed(r, 0), *steady = srig_seed(r, 1);
+    struct srig_peer *pulsing = srig_seed(r, 0), *other = srig_seed(r, 1);
     gos__sched_choke(r->s, pulsing->p, true);
-    gos__sched_choke(r->s, steady->p, true);
-    measure(r, steady, 50, 64, STEADY_NS);
+    gos__sched_choke(r->s, other->p, true);
+    measure(r, other, 50, n, gap);
     pulse_four_times(r, pulsing);
-    gos__sched_choke(r->s, steady->p, false);
     for (uint32_t i = 20; i < 40; i++)
         gos__sched_end(r->s, i);
     srig_clear(r);
+    return other;
+}
+
+static void nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *steady = meet_pulsing_beside(r, 64, STEADY_NS);
+    struct srig_peer *pulsing = &r->peer[0];
+    gos__sched_choke(r->s, steady->p, false);
     want_one(r, 0, 4, 1); /* it has been silent for 400 ms */
     srig_step(r, 0);
     assert_int_equal(steady->n_requests, 4);
@@ -178,15 +187,10 @@ static void nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends(void *
 static void what_waits_is_never_left_to_a_peer_between_pulses_that_has_its_taste(void **state)
 {
     struct srig *r = *state;
-    struct srig_peer *pulsing = srig_seed(r, 0), *steady = srig_seed(r, 1);
-    gos__sched_choke(r->s, pulsing->p, true);
-    gos__sched_choke(r->s, steady->p, true);
-    measure(r, steady, 50, 64, 16 * GOS__MS); /* much slower than the other, when it sends */
-    pulse_four_times(r, pulsing);
+    /* Much slower than the other, when that one sends. */
+    struct srig_peer *steady = meet_pulsing_beside(r, 64, 16 * GOS__MS);
+    struct srig_peer *pulsing = &r->peer[0];
     gos__sched_choke(r->s, steady->p, false);
-    for (uint32_t i = 20; i < 40; i++)
-        gos__sched_end(r->s, i);
-    srig_clear(r);
     want_one(r, 0, 8, 1);
     srig_step(r, 0);
     assert_int_equal(steady->n_requests + pulsing->n_requests, 8);
@@ -196,15 +200,9 @@ static void what_waits_is_never_left_to_a_peer_between_pulses_that_has_its_taste
 static void a_slow_peer_gets_little_while_the_fast_one_is_between_pulses(void **state)
 {
     struct srig *r = *state;
-    struct srig_peer *pulsing = srig_seed(r, 0), *slow = srig_seed(r, 1);
-    gos__sched_choke(r->s, pulsing->p, true);
-    gos__sched_choke(r->s, slow->p, true);
-    measure(r, slow, 50, 8, GOS__SECOND);
-    pulse_four_times(r, pulsing);
+    struct srig_peer *slow = meet_pulsing_beside(r, 8, GOS__SECOND);
+    struct srig_peer *pulsing = &r->peer[0];
     gos__sched_choke(r->s, slow->p, false);
-    for (uint32_t i = 20; i < 40; i++)
-        gos__sched_end(r->s, i);
-    srig_clear(r);
     want_one(r, 0, 32, 1);
     srig_step(r, 0);
     assert_int_equal(pulsing->n_requests, 1); /* its taste */
@@ -221,16 +219,9 @@ static void a_slow_peer_gets_little_while_the_fast_one_is_between_pulses(void **
 static void who_was_asked_nothing_for_long_is_asked_for_what_is_overdue(void **state)
 {
     struct srig *r = *state;
-    struct srig_peer *idle = srig_seed(r, 0), *slow = srig_seed(r, 1);
-    gos__sched_choke(r->s, idle->p, true);
-    gos__sched_choke(r->s, slow->p, true);
-    measure(r, slow, 50, 8, 250 * GOS__MS);
-    pulse_four_times(r, idle);
-    for (uint32_t i = 20; i < 40; i++)
-        gos__sched_end(r->s, i);
+    struct srig_peer *slow = meet_pulsing_beside(r, 8, 250 * GOS__MS), *idle = &r->peer[0];
     gos__sched_choke(r->s, idle->p, true);
     gos__sched_choke(r->s, slow->p, false);
-    srig_clear(r);
     want_one(r, 0, 2, 1);
     srig_step(r, 0);
     assert_int_equal(slow->n_requests, 2);
@@ -259,6 +250,16 @@ static void read_ahead_does_not_come_before_what_waits_at_a_peer_with_pulses(voi
 
 /* ---- a limit for all peers ---- */
 
+/* Two seeds, four pieces of 16 blocks, one of them awaited. */
+static void ask_two_under(struct srig *r, uint64_t limit)
+{
+    srig_seed(r, 0);
+    srig_seed(r, 1);
+    gos__sched_set_limit(r->s, limit);
+    srig_want(r, 4, 16, 1);
+    srig_step(r, 0);
+}
+
 static unsigned asked(const struct srig *r)
 {
     return r->peer[0].n_requests + r->peer[1].n_requests;
@@ -267,11 +268,7 @@ static unsigned asked(const struct srig *r)
 static void no_more_is_asked_than_the_limit_lets_through_in_a_second(void **state)
 {
     struct srig *r = *state;
-    srig_seed(r, 0);
-    srig_seed(r, 1);
-    gos__sched_set_limit(r->s, 160 * KIB);
-    srig_want(r, 4, 16, 1);
-    srig_step(r, 0);
+    ask_two_under(r, 160 * KIB);
     assert_int_equal(asked(r), 9); /* the tenth would come at the end of it */
     srig_deliver(r, &r->peer[0], r->peer[0].log[0].piece, r->peer[0].log[0].block);
     srig_step(r, 0);
@@ -281,22 +278,14 @@ static void no_more_is_asked_than_the_limit_lets_through_in_a_second(void **stat
 static void a_few_are_asked_for_under_the_lowest_limit(void **state)
 {
     struct srig *r = *state;
-    srig_seed(r, 0);
-    srig_seed(r, 1);
-    gos__sched_set_limit(r->s, 1);
-    srig_want(r, 4, 16, 1);
-    srig_step(r, 0);
+    ask_two_under(r, 1);
     assert_int_equal(asked(r), 4);
 }
 
 static void the_limit_can_be_lifted(void **state)
 {
     struct srig *r = *state;
-    srig_seed(r, 0);
-    srig_seed(r, 1);
-    gos__sched_set_limit(r->s, 16 * KIB);
-    srig_want(r, 4, 16, 1);
-    srig_step(r, 0);
+    ask_two_under(r, 16 * KIB);
     gos__sched_set_limit(r->s, 0);
     srig_step(r, 0);
     assert_int_equal(asked(r), 16); /* what two unknown peers hold */
@@ -306,11 +295,7 @@ static void the_limit_can_be_lifted(void **state)
 static void who_is_held_back_by_the_limit_is_not_taken_for_silent(void **state)
 {
     struct srig *r = *state;
-    srig_seed(r, 0);
-    srig_seed(r, 1);
-    gos__sched_set_limit(r->s, 16 * KIB);
-    srig_want(r, 4, 16, 1);
-    srig_step(r, 0);
+    ask_two_under(r, 16 * KIB);
     for (int i = 0; i < 10; i++)
         srig_step(r, GOS__SECOND);
     assert_int_equal(srig_stats(r).stalls, 0);

@@ -173,6 +173,31 @@ static void a_reader_of_a_dead_torrent_is_told_after_its_idle_time(void **state)
     rig_close(&r);
 }
 
+/* What a read that nobody serves ends with. */
+static void expect_late(const char *peers, uint64_t off, const char *text)
+{
+    struct rig r;
+    struct rig_read rr;
+    rig_open(&r, 16 * MIB, rig_script(256 * KIB, 4 * MIB, peers));
+    assert_int_equal(rig_start(&rr, r.file, off, 1000, false, 20 * RIG_SECOND), 0);
+    rig_finish(&r, &rr, 30 * RIG_SECOND);
+    assert_int_equal(rr.result, GOS_ETIMEDOUT);
+    assert_string_equal(rr.why, text);
+    rig_free(&rr);
+    rig_close(&r);
+}
+
+static void a_read_without_an_answer_says_whom_it_lacked(void **state)
+{
+    (void)state;
+    expect_late("", 0, "nothing came in time: no peer is connected");
+    expect_late("peer dead=1\n", 0, "nothing came in time: no peer is connected");
+    expect_late("peer have=0-3\npeer have=none\n", 5 * 256 * KIB + 7,
+                "nothing came in time: no connected peer has piece 5");
+    expect_late("peer have=0-3\npeer stall_after=0\n", 5 * 256 * KIB,
+                "no peer sent the data in time");
+}
+
 static void progress_moves_the_idle_time(void **state)
 {
     struct rig r;
@@ -380,6 +405,7 @@ int main(void)
         cmocka_unit_test(borrowed_bytes_stay_while_everything_else_is_evicted),
         cmocka_unit_test(at_most_a_quarter_of_the_budget_is_lent_out),
         cmocka_unit_test(a_reader_of_a_dead_torrent_is_told_after_its_idle_time),
+        cmocka_unit_test(a_read_without_an_answer_says_whom_it_lacked),
         cmocka_unit_test(progress_moves_the_idle_time),
         cmocka_unit_test(a_cancelled_read_ends_once),
         cmocka_unit_test(closing_ends_pending_reads),

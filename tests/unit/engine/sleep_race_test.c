@@ -97,6 +97,37 @@ static void what_libtorrent_refuses_is_tried_again_by_the_next_read(void **state
     rig_close(&r);
 }
 
+struct later {
+    struct rig *rig;
+    struct rig_read read;
+};
+
+static void read_later(void *arg)
+{
+    struct later *l = arg;
+    rig_start(&l->read, l->rig->file, MIB, 1000, false, 0);
+}
+
+/* Memory was short before it began: that is no matter of this read. */
+static void a_read_that_comes_as_waking_fails_gets_a_waking_of_its_own(void **state)
+{
+    struct rig r;
+    struct rig_read first;
+    struct later later = {.rig = &r};
+    (void)state;
+    sleeping_open_asleep(&r, "peer latency_ms=3\n");
+    fake_lt_as_it_fails(read_later, &later);
+    fake_lt_fail_next(FAKE_LT_PARSE, 0, -ENOMEM);
+    assert_int_equal(rig_start(&first, r.file, 0, 1000, false, 0), 0);
+    rig_wait(&first);
+    assert_int_equal(first.result, GOS_ENOMEM);
+    rig_finish(&r, &later.read, 5 * RIG_SECOND);
+    rig_check(&later.read);
+    rig_free(&first);
+    rig_free(&later.read);
+    rig_close(&r);
+}
+
 /* ---- no memory ---- */
 
 static int read_all(struct rig *r, const struct gos_io *io)
@@ -160,6 +191,7 @@ int main(void)
         T(it_may_be_given_up_at_each_moment_of_waking_and_leaving),
         T(the_session_may_close_at_each_moment_of_waking_and_leaving),
         T(what_libtorrent_refuses_is_tried_again_by_the_next_read),
+        T(a_read_that_comes_as_waking_fails_gets_a_waking_of_its_own),
         T(each_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("engine.sleep_race", tests, NULL, NULL);

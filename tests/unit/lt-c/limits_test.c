@@ -25,22 +25,14 @@
 enum { UNCHOKE = 1, HAVE = 4, REQUEST = 6, PIECE_OF = 7, HAVE_ALL = 14, HAVE_NONE = 15 };
 
 struct scene {
-    char *folder;
-    uint8_t *bytes;
-    ltc_info *info;
+    struct rig_film film;
     struct rig rig;
 };
 
 static int begin(void **state)
 {
     struct scene *s = calloc(1, sizeof *s);
-    size_t size;
-    char path[PATH_MAX];
-    s->folder = rig_folder();
-    rig_file(s->folder, "film.mkv", SIZE, 1);
-    snprintf(path, sizeof path, "%s/film.mkv", s->folder);
-    s->bytes = rig_read(path, &size);
-    s->info = rig_torrent(s->folder, "film.mkv", "v1", PIECE);
+    rig_film_begin(&s->film, SIZE, PIECE);
     *state = s;
     return 0;
 }
@@ -48,9 +40,7 @@ static int begin(void **state)
 static int finish(void **state)
 {
     struct scene *s = *state;
-    ltc_info_unref(s->info);
-    free(s->bytes);
-    rig_remove(s->folder);
+    rig_film_end(&s->film);
     free(s);
     return 0;
 }
@@ -147,7 +137,7 @@ static bool shake_hands(const struct talker *t, int fd)
 {
     uint8_t theirs[68], ours[68] = "\023BitTorrent protocol";
     ours[27] = 4; /* the fast extension */
-    memcpy(ours + 28, ltc_info_get(t->scene->info)->v1_hash, 20);
+    memcpy(ours + 28, ltc_info_get(t->scene->film.info)->v1_hash, 20);
     memcpy(ours + 48, "-XX0000-123456789012", 20);
     return recv(fd, theirs, sizeof theirs, MSG_WAITALL) == sizeof theirs &&
            put(fd, ours, sizeof ours);
@@ -189,7 +179,7 @@ static void serve(struct talker *t, int fd)
         put(fd, head, sizeof head);
         if (++served == SLOTS)
             t->acknowledged_at_once = acknowledges_at_once(fd);
-        put(fd, t->scene->bytes + (size_t)number(m + 1) * PIECE + number(m + 5), LTC_BLOCK);
+        put(fd, t->scene->film.bytes + (size_t)number(m + 1) * PIECE + number(m + 5), LTC_BLOCK);
     }
 }
 
@@ -248,11 +238,31 @@ static bool has_left(void *torrent)
     return ((struct rig_torrent *)torrent)->left > 0;
 }
 
-static void add_talker(struct scene *s, struct rig_torrent *t, const struct talker *talker)
+static void add_with(struct scene *s, struct rig_torrent *t, const struct sockaddr_storage *peers,
+                     size_t n)
 {
+    struct ltc_add a = {.info = s->film.info, .peers = peers, .n_peers = n};
+    assert_int_equal(rig_add(&s->rig, t, &a, s->film.bytes, 0), 0);
+}
+
+static void end(struct scene *s, struct rig_torrent *t)
+{
+    rig_leave(t);
+    rig_end(&s->rig);
+}
+
+/* A session whose torrent has this peer. */
+static void meet(struct scene *s, struct rig_torrent *t, struct talker *talker)
+{
+    talker_start(talker, s);
     rig_start(&s->rig, SLOTS);
-    struct ltc_add a = {.info = s->info, .peers = &talker->addr, .n_peers = 1};
-    assert_int_equal(rig_add(&s->rig, t, &a, s->bytes, 0), 0);
+    add_with(s, t, &talker->addr, 1);
+}
+
+static void part(struct scene *s, struct rig_torrent *t, struct talker *talker)
+{
+    end(s, t);
+    talker_end(talker);
 }
 
 /* 200000 HAVEs of 128 pieces: told once each, and by number. Those that come before
@@ -262,15 +272,12 @@ static void a_flood_of_haves_tells_each_piece_once(void **state)
     struct scene *s = *state;
     struct talker talker = {0};
     struct rig_torrent t = {0};
-    talker_start(&talker, s);
-    add_talker(s, &t, &talker);
+    meet(s, &t, &talker);
     assert_true(rig_wait(&s->rig, is_unchoked, &t, 20));
     assert_in_range(t.news, 1, 4);
     assert_in_range(t.haves, 0, PIECES);
     assert_int_equal(t.left, 0);
-    rig_leave(&t);
-    rig_end(&s->rig);
-    talker_end(&talker);
+    part(s, &t, &talker);
 }
 
 /* Each costs libtorrent a walk over all pieces. */
@@ -279,13 +286,10 @@ static void who_says_again_and_again_that_it_has_all_is_left(void **state)
     struct scene *s = *state;
     struct talker talker = {.repeats_have_all = true};
     struct rig_torrent t = {0};
-    talker_start(&talker, s);
-    add_talker(s, &t, &talker);
+    meet(s, &t, &talker);
     assert_true(rig_wait(&s->rig, has_left, &t, 20));
     assert_in_range(t.news, 0, 4);
-    rig_leave(&t);
-    rig_end(&s->rig);
-    talker_end(&talker);
+    part(s, &t, &talker);
 }
 
 /* Else the reader would wait 40 ms for the end of a piece, with each libtorrent. */
@@ -294,12 +298,9 @@ static void who_is_asked_for_nothing_more_is_acknowledged_at_once(void **state)
     struct scene *s = *state;
     struct talker talker = {.serves = true};
     struct rig_torrent t = {0};
-    talker_start(&talker, s);
-    add_talker(s, &t, &talker);
+    meet(s, &t, &talker);
     assert_true(rig_wait_piece(&t, -1, 20));
-    rig_leave(&t);
-    rig_end(&s->rig);
-    talker_end(&talker);
+    part(s, &t, &talker);
     assert_true(talker.acknowledged_at_once);
 }
 
@@ -324,11 +325,10 @@ static void a_lowered_number_of_peers_drops_those_above_it_only(void **state)
     struct seeder seeders[2];
     struct rig_torrent t = {0};
     for (int i = 0; i < 2; i++)
-        rig_seed(&seeders[i], s->folder, "film.mkv", NULL);
+        rig_seed(&seeders[i], s->film.folder, "film.mkv", NULL);
     rig_start(&s->rig, SLOTS);
     struct sockaddr_storage peers[2] = {seeders[0].addr, seeders[1].addr};
-    struct ltc_add a = {.info = s->info, .peers = peers, .n_peers = 2};
-    assert_int_equal(rig_add(&s->rig, &t, &a, s->bytes, 0), 0);
+    add_with(s, &t, peers, 2);
     assert_true(rig_wait(&s->rig, both_joined, &t, 20));
     set_limits(&s->rig, 50, 1 << 30);
     assert_false(rig_wait(&s->rig, has_left, &t, 0.3));
@@ -336,8 +336,7 @@ static void a_lowered_number_of_peers_drops_those_above_it_only(void **state)
     assert_true(rig_wait(&s->rig, has_left, &t, 20));
     assert_true(rig_wait_piece(&t, -1, 20)); /* the other one serves */
     assert_int_equal(t.left, 1);
-    rig_leave(&t);
-    rig_end(&s->rig);
+    end(s, &t);
     for (int i = 0; i < 2; i++)
         rig_seed_end(&seeders[i]);
 }
@@ -347,16 +346,14 @@ static void a_download_limit_holds_from_the_moment_it_is_set(void **state)
     struct scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
-    rig_seed(&seeder, s->folder, "film.mkv", NULL);
+    rig_seed(&seeder, s->film.folder, "film.mkv", NULL);
     rig_start(&s->rig, SLOTS);
     set_limits(&s->rig, 50, 2 << 20);
-    struct ltc_add a = {.info = s->info, .peers = &seeder.addr, .n_peers = 1};
-    assert_int_equal(rig_add(&s->rig, &t, &a, s->bytes, 0), 0);
+    add_with(s, &t, &seeder.addr, 1);
     assert_false(rig_wait_piece(&t, -1, 1.5)); /* 8 MiB would need 4 s */
     set_limits(&s->rig, 50, 0);
     assert_true(rig_wait_piece(&t, -1, 20));
-    rig_leave(&t);
-    rig_end(&s->rig);
+    end(s, &t);
     rig_seed_end(&seeder);
 }
 

@@ -27,22 +27,14 @@
 #define SLOTS (PIECES * (PIECE / LTC_BLOCK))
 
 struct scene {
-    char *folder;
-    uint8_t *bytes;
-    ltc_info *info;
+    struct rig_film film;
     struct rig rig;
 };
 
 static int begin(void **state)
 {
     struct scene *s = calloc(1, sizeof *s);
-    size_t size;
-    char path[PATH_MAX];
-    s->folder = rig_folder();
-    rig_file(s->folder, "film.mkv", SIZE, 1);
-    snprintf(path, sizeof path, "%s/film.mkv", s->folder);
-    s->bytes = rig_read(path, &size);
-    s->info = rig_torrent(s->folder, "film.mkv", "v1", PIECE);
+    rig_film_begin(&s->film, SIZE, PIECE);
     *state = s;
     return 0;
 }
@@ -50,9 +42,7 @@ static int begin(void **state)
 static int finish(void **state)
 {
     struct scene *s = *state;
-    ltc_info_unref(s->info);
-    free(s->bytes);
-    rig_remove(s->folder);
+    rig_film_end(&s->film);
     free(s);
     return 0;
 }
@@ -61,8 +51,21 @@ static void start(struct scene *s, struct rig_torrent *t, const struct sockaddr_
 {
     rig_start_picking(&s->rig, SLOTS);
     t->budget = BUDGET;
-    struct ltc_add a = {.info = s->info, .peers = peer, .n_peers = 1};
-    assert_int_equal(rig_add(&s->rig, t, &a, s->bytes, 0), 0);
+    struct ltc_add a = {.info = s->film.info, .peers = peer, .n_peers = 1};
+    assert_int_equal(rig_add(&s->rig, t, &a, s->film.bytes, 0), 0);
+}
+
+static void start_seeded(struct scene *s, struct rig_torrent *t, struct seeder *seeder)
+{
+    rig_seed(seeder, s->film.folder, "film.mkv", NULL);
+    start(s, t, &seeder->addr);
+}
+
+static void end_seeded(struct scene *s, struct rig_torrent *t, struct seeder *seeder)
+{
+    rig_leave(t);
+    rig_end(&s->rig);
+    rig_seed_end(seeder);
 }
 
 static void seek_at_random(struct scene *s, struct rig_torrent *t, unsigned n)
@@ -84,15 +87,12 @@ static void pieces_are_fetched_again_and_none_is_lost(void **state)
     struct scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
-    rig_seed(&seeder, s->folder, "film.mkv", NULL);
-    start(s, &t, &seeder.addr);
+    start_seeded(s, &t, &seeder);
     seek_at_random(s, &t, getenv("GOS_TEST_LONG") ? 150 : 50);
     assert_int_equal(t.wrong, 0);
     assert_int_equal(t.left, 0); /* nobody was blamed, nobody was bored */
     assert_in_range(t.joined, 1, 1);
-    rig_leave(&t);
-    rig_end(&s->rig);
-    rig_seed_end(&seeder);
+    end_seeded(s, &t, &seeder);
 }
 
 /* Another program, that answers in another order. */
@@ -106,8 +106,8 @@ static pid_t aria2(struct scene *s, struct sockaddr_storage *addr)
     assert_int_equal(bind(probe, (struct sockaddr *)&sa, sizeof sa), 0);
     assert_int_equal(getsockname(probe, (struct sockaddr *)&sa, &len), 0);
     close(probe);
-    snprintf(torrent, sizeof torrent, "%s/film.mkv.torrent", s->folder);
-    snprintf(dir, sizeof dir, "--dir=%s", s->folder);
+    snprintf(torrent, sizeof torrent, "%s/film.mkv.torrent", s->film.folder);
+    snprintf(dir, sizeof dir, "--dir=%s", s->film.folder);
     snprintf(listen, sizeof listen, "--listen-port=%u", ntohs(sa.sin_port));
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -172,8 +172,7 @@ static void a_torrent_that_wants_nothing_keeps_its_peers(void **state)
     struct scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
-    rig_seed(&seeder, s->folder, "film.mkv", NULL);
-    start(s, &t, &seeder.addr);
+    start_seeded(s, &t, &seeder);
     assert_true(rig_wait(&s->rig, has_joined, &t, 20));
     assert_false(rig_wait(&s->rig, is_quiet, &s->rig, 1.5));
     rig_want(&t, 3, 2);
@@ -184,9 +183,7 @@ static void a_torrent_that_wants_nothing_keeps_its_peers(void **state)
     rig_drop(&t, PIECES - 1);
     assert_true(rig_wait_piece(&t, PIECES - 1, 20));
     assert_int_equal(t.left, 0);
-    rig_leave(&t);
-    rig_end(&s->rig);
-    rig_seed_end(&seeder);
+    end_seeded(s, &t, &seeder);
 }
 
 static void a_session_ends_while_the_anchor_is_held(void **state)
@@ -194,13 +191,10 @@ static void a_session_ends_while_the_anchor_is_held(void **state)
     struct scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
-    rig_seed(&seeder, s->folder, "film.mkv", NULL);
-    start(s, &t, &seeder.addr);
+    start_seeded(s, &t, &seeder);
     assert_true(rig_wait(&s->rig, has_joined, &t, 20));
     assert_false(rig_wait(&s->rig, is_quiet, &s->rig, 0.5));
-    rig_leave(&t);
-    rig_end(&s->rig);
-    rig_seed_end(&seeder);
+    end_seeded(s, &t, &seeder);
 }
 
 int main(void)

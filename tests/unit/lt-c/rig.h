@@ -39,6 +39,14 @@ void rig_file(const char *folder, const char *name, size_t size, unsigned seed);
 /* Read a whole file. */
 uint8_t *rig_read(const char *path, size_t *size);
 ltc_info *rig_torrent(const char *folder, const char *name, const char *kind, unsigned piece);
+/* film.mkv of random bytes in a folder of its own, and its torrent (v1). */
+struct rig_film {
+    char *folder;
+    uint8_t *bytes;
+    ltc_info *info;
+};
+void rig_film_begin(struct rig_film *f, size_t size, unsigned piece);
+void rig_film_end(struct rig_film *f);
 void rig_seed(struct seeder *s, const char *folder, const char *name, const char *const extra[]);
 void rig_seed_end(struct seeder *s);
 

@@ -125,6 +125,24 @@ ltc_info *rig_torrent(const char *folder, const char *name, const char *kind, un
     return info;
 }
 
+void rig_film_begin(struct rig_film *f, size_t size, unsigned piece)
+{
+    char path[PATH_MAX];
+    size_t read;
+    f->folder = rig_folder();
+    rig_file(f->folder, "film.mkv", size, 1);
+    snprintf(path, sizeof path, "%s/film.mkv", f->folder);
+    f->bytes = rig_read(path, &read);
+    f->info = rig_torrent(f->folder, "film.mkv", "v1", piece);
+}
+
+void rig_film_end(struct rig_film *f)
+{
+    ltc_info_unref(f->info);
+    free(f->bytes);
+    rig_remove(f->folder);
+}
+
 void rig_seed(struct seeder *s, const char *folder, const char *name, const char *const extra[])
 {
     char torrent[PATH_MAX];
