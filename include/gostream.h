@@ -7,6 +7,7 @@
 #include <gostream/common.h>
 #include <gostream/error.h>
 #include <gostream/log.h>
+#include <gostream/ring.h>
 #include <gostream/source.h>
 #include <gostream/torrent.h>
 #include <gostream/version.h>

@@ -12,7 +12,7 @@ int main()
 """
 # What each example does when it is given nothing: its status, and words on stdout.
 WITHOUT_ARGUMENTS = {"own_source.c": (0, "The film is in the swarm"), "play_file.c": (2, ""),
-                     "cat_magnet.c": (1, ""), "progress.c": (2, "")}
+                     "cat_magnet.c": (1, ""), "progress.c": (2, ""), "ring_fanout.c": (2, "")}
 
 with Installed() as installed:
     files = installed.files()

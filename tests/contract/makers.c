@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <gostream/ring.h>
 #include <gostream/torrent.h>
 
 #include "source_contract.h"
@@ -144,6 +145,44 @@ static int open_at_once(gos_source **out, void **state, uint64_t seed, uint64_t 
 static const struct source_maker at_once_maker = {"delay_source at once", open_at_once,
                                                   close_delayed};
 
+/* ---- a ring, written and sealed ---- */
+
+static int append_pattern(gos_ring *ring, uint64_t seed, uint64_t size)
+{
+    unsigned char block[4099]; /* records do not end where segments do */
+    gos_ring_writer *w;
+    int64_t rc = gos_ring_writer_open(&w, ring, NULL);
+
+    if (rc < 0)
+        return (int)rc;
+    for (uint64_t at = 0; at < size && rc >= 0;) {
+        size_t n = size - at < sizeof block ? (size_t)(size - at) : sizeof block;
+        data_fill(block, n, seed, at);
+        rc = gos_ring_writer_append(w, block, n, 0, NULL);
+        at += n;
+    }
+    gos_ring_writer_close(w);
+    gos_ring_seal(ring);
+    return rc < 0 ? (int)rc : 0;
+}
+
+static int open_ring(gos_source **out, void **state, uint64_t seed, uint64_t size)
+{
+    gos_ring *ring;
+    int rc = gos_ring_new(&ring, NULL);
+
+    *state = NULL;
+    if (rc < 0)
+        return rc;
+    rc = append_pattern(ring, seed, size);
+    if (rc == 0)
+        rc = gos_ring_source(out, ring);
+    gos_ring_unref(ring); /* the source keeps it */
+    return rc;
+}
+
+static const struct source_maker ring_maker = {"ring", open_ring, close_nothing};
+
 /* ---- a file of a torrent, over the fake swarm ---- */
 
 struct torrent_state {
@@ -194,5 +233,6 @@ static void close_torrent(void *state)
 static const struct source_maker torrent_maker = {"torrent", open_torrent, close_torrent};
 
 const struct source_maker *const source_makers[] = {
-    &memory_maker, &file_maker, &fault_maker, &late_maker, &at_once_maker, &torrent_maker, NULL,
+    &memory_maker,  &file_maker, &fault_maker,   &late_maker,
+    &at_once_maker, &ring_maker, &torrent_maker, NULL,
 };

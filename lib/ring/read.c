@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading by who waits: copies, blocking waits, and the descriptor for poll(2).
+ * A wait looks again and again for some microseconds before it sleeps, if there
+ * is a processor to spare and it was worth it lately. Runs on the reader's
+ * thread; the descriptor is written on that of a writer. */
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/minmax.h"
+#include "base/opts.h"
+#include "ring/ring.h"
+
+#define MIN_SPIN_NS 1000u
+#define MAX_SPIN_NS 50000u
+#define LOOKS_APART 48 /* pauses: each look costs the writer the cache line */
+#define LOOKS_TO_YIELD 8u
+#define LINGER 10
+#define WORTH_TAKING (256u << 10)
+#define SLICES 16u
+
+/* ---- spinning ---- */
+
+static void pause_once(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void pause_briefly(void)
+{
+    for (int i = 0; i < LOOKS_APART; i++)
+        pause_once();
+}
+
+/* Look until there is something; returns how often, 0 when it was in vain. Who
+ * has no processor to itself lets the others run meanwhile, and finds the more
+ * when it is its turn again; now and then so does who believes to have one,
+ * because the writer may be on the same. */
+static unsigned look_until(gos_ring_reader *r, bool spare, int64_t until, const gos_cancel *cancel)
+{
+    unsigned looks = 0;
+
+    do {
+        if (!spare || ++looks % LOOKS_TO_YIELD == 0)
+            sched_yield();
+        else
+            pause_briefly();
+        if (!gos__reader_idle(r))
+            return spare ? looks : UINT_MAX;
+    } while (gos__clock_ns() < until && !gos_cancel_fired(cancel));
+    return 0;
+}
+
+/* The writer is at it right now. Who takes each short record out of its hands
+ * takes the cache lines as well that it writes next, and both are slow; so let
+ * it get ahead a little. */
+static void let_it_write(const gos_ring_reader *r)
+{
+    for (int i = 0; i < LINGER; i++) {
+        if (atomic_load_explicit(&r->ring->tail, memory_order_relaxed) - r->pos >= WORTH_TAKING)
+            return;
+        pause_briefly();
+    }
+}
+
+/* Whether looking was enough. */
+static bool spin(gos_ring_reader *r, int64_t now, int64_t deadline_ns, const gos_cancel *cancel)
+{
+    gos_ring *ring = r->ring;
+
+    if (r->opts.spin_ns < 0)
+        return false;
+    int64_t until = now + (int64_t)gos__min_u64(r->spin_ns, (uint64_t)(INT64_MAX - now));
+    bool spare = atomic_fetch_add(&ring->spinners, 1) < ring->max_spinners;
+    unsigned looks = look_until(r, spare, gos__min_i64(until, deadline_ns), cancel);
+    if (looks == 1 && r->opts.spin_ns == 0)
+        let_it_write(r);
+    atomic_fetch_sub(&ring->spinners, 1);
+    return looks > 0;
+}
+
+/* ---- sleeping ---- */
+
+static int sleep_for_bytes(gos_ring_reader *r, int64_t deadline_ns)
+{
+    gos_ring *ring = r->ring;
+    struct gos__sleeper *s = &r->sleeper;
+    bool in_time = true;
+    int rc = 0;
+
+    for (;;) {
+        gos__sleeper_prepare(s);
+        gos__lock(&ring->lock);
+        gos__wake_arm_sleeper_locked(ring, s);
+        gos__unlock(&ring->lock);
+        /* After the arming: see note_armed_locked() in wake.c. */
+        if (!gos__reader_idle(r))
+            break;
+        if (atomic_load(&s->cancelled) || !in_time) {
+            rc = atomic_load(&s->cancelled) ? GOS_ECANCELED : GOS_ETIMEDOUT;
+            break;
+        }
+        in_time = gos__sleeper_sleep(s, deadline_ns);
+    }
+    gos__lock(&ring->lock);
+    gos__list_remove(&s->link);
+    gos__unlock(&ring->lock);
+    return rc;
+}
+
+/* How long it would have taken to see the bytes by looking: by that the next
+ * wait is judged. */
+static void learn(gos_ring_reader *r, int64_t began)
+{
+    gos_ring *ring = r->ring;
+    int64_t came = 0;
+
+    gos__lock(&ring->lock);
+    struct gos__span span = gos__window_span_locked(ring);
+    uint64_t number = gos__window_find(ring, &span, r->pos);
+    if (number < span.records)
+        came = gos__window_entry(ring, number)->mono_ns;
+    gos__unlock(&ring->lock);
+    uint64_t took = came > began ? (uint64_t)(came - began) : 0;
+    if (came && took < MAX_SPIN_NS)
+        r->spin_ns = gos__min_u64(gos__max_u64(2 * took, MIN_SPIN_NS), MAX_SPIN_NS);
+    else
+        r->spin_ns = gos__max_u64(r->spin_ns / 2, MIN_SPIN_NS);
+}
+
+static int wait_for_bytes(gos_ring_reader *r, const struct gos_io *io)
+{
+    if (!gos__reader_idle(r)) {
+        if (r->opts.spin_ns == 0 && r->ring->max_spinners > 0)
+            let_it_write(r);
+        return 0;
+    }
+    int64_t began = gos__clock_ns(), deadline_ns = gos__sleeper_deadline(io, began);
+    if (spin(r, began, deadline_ns, io->cancel))
+        return 0;
+    gos__sleeper_begin(&r->sleeper, io->cancel);
+    int rc = sleep_for_bytes(r, deadline_ns);
+    gos__sleeper_end(&r->sleeper, io->cancel);
+    if (rc < 0)
+        return gos__error(rc, rc == GOS_ECANCELED ? "cancelled" : "deadline passed");
+    if (r->opts.spin_ns == 0)
+        learn(r, began);
+    return 0;
+}
+
+int gos_ring_reader_wait(gos_ring_reader *r, const struct gos_io *io)
+{
+    struct gos_io how;
+
+    if (!r)
+        return gos__error(GOS_EINVAL, "no reader");
+    int rc = gos__opts_copy(&how, sizeof how, io);
+    if (rc < 0)
+        return rc;
+    gos_ring_reader_offset(r); /* there is nothing to wait for before it is settled */
+    return wait_for_bytes(r, &how);
+}
+
+/* ---- copying ---- */
+
+static void copy_out(char *buf, const struct gos_ring_view *v)
+{
+    for (unsigned i = 0; i < v->n_slices; i++) {
+        memcpy(buf, v->slices[i].base, v->slices[i].len);
+        buf += v->slices[i].len;
+    }
+}
+
+int64_t gos_ring_reader_read(gos_ring_reader *r, void *buf, size_t len, const struct gos_io *io,
+                             struct gos_ring_note *note)
+{
+    struct gos_slice slices[SLICES];
+    struct gos_ring_view v = {.struct_size = sizeof v, .slices = slices, .max_slices = SLICES};
+    struct gos_io how;
+    int64_t n;
+
+    if (!r || !buf || len == 0 || (note && note->struct_size < sizeof note->struct_size))
+        return gos__error(GOS_EINVAL,
+                          "no reader, nowhere to read to, or a note without struct_size");
+    int rc = gos__opts_copy(&how, sizeof how, io);
+    if (rc < 0)
+        return rc;
+    v.max_bytes = len;
+    while ((n = gos__borrow(r, &v, false)) == GOS_EAGAIN) {
+        rc = wait_for_bytes(r, &how);
+        if (rc < 0)
+            return rc;
+    }
+    if (n < 0)
+        return gos__borrow_say(n);
+    copy_out(buf, &v);
+    gos_ring_reader_release(r, &v);
+    if (note)
+        gos__opts_give(note, &v.note, sizeof v.note);
+    return n;
+}
+
+/* ---- the descriptor ---- */
+
+static void write_fd(struct gos_ring_watch *w)
+{
+    gos_ring_reader *r = w->user;
+
+    /* It can only fail when it is readable already. */
+    (void)eventfd_write(r->fd, 1);
+}
+
+bool gos__read_arm_fd(gos_ring_reader *r)
+{
+    eventfd_t value;
+
+    (void)eventfd_read(r->fd, &value); /* fails when it is not readable: fine */
+    int rc = gos_ring_arm(r->ring, r->pos, &r->watch);
+    /* Still armed from before: it will fire, at worst for nothing. */
+    return rc == 0 || rc == GOS_EBUSY;
+}
+
+int gos_ring_reader_fd(gos_ring_reader *r)
+{
+    if (!r)
+        return gos__error(GOS_EINVAL, "no reader");
+    if (r->fd >= 0)
+        return r->fd;
+    int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* readable: nobody has looked yet */
+    if (fd < 0)
+        return gos__error(-errno, "make an eventfd");
+    r->watch = (struct gos_ring_watch){.struct_size = sizeof r->watch, .wake = write_fd, .user = r};
+    r->fd = fd;
+    return fd;
+}
