@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lines that match a pattern, in a file or in all files below a folder. */
+#ifndef CLI_SERVE_GREP_H
+#define CLI_SERVE_GREP_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "serve/bytes.h"
+#include "serve/problem.h"
+#include "serve/tree.h"
+
+#define GREP_PATTERN_MAX 1024
+
+struct grep {
+    regex_t pattern;
+    bool recursive;
+    bool lines;     /* one object on each line, instead of one array */
+    uint64_t limit; /* 0: none */
+    uint64_t count;
+    struct bytes out;
+};
+
+/* Compile a pattern. 0, or -1 and a problem of status 400. */
+int grep_begin(struct grep *g, const char *pattern, bool ignore_case, struct problem *p);
+
+/* Search, and leave the whole body in `out`. */
+int grep_run(struct grep *g, struct tree *t, const char *path, struct problem *p);
+
+void grep_end(struct grep *g);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `pfs serve` from its options to its end. The main thread sets everything up,
+ * waits for a signal, and takes everything down; loops and worker do the rest. */
+#include "serve/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/say.h"
+#include "serve/config.h"
+#include "serve/options.h"
+#include "serve/owner.h"
+#include "serve/server.h"
+#include "serve/streamfs.h"
+
+#define SWEEP_NS SECOND
+
+static int refuse(int status, const char *why)
+{
+    say("%s", why);
+    if (status == 2)
+        say("see pfs serve --help");
+    return status;
+}
+
+/* ---- once a second ---- */
+
+static void sweep(struct http_timer *timer)
+{
+    struct server *sv = OWNER(timer, struct server, sweep);
+    struct mount *all[MOUNTS_MAX];
+    gos_ring_set_sweep(sv->room.set);
+    size_t n = mounts_snapshot(&sv->tree.mounts, all);
+    for (size_t i = 0; i < n; i++) {
+        if (streamfs_is(all[i]->fs))
+            streamfs_sweep(all[i]->fs);
+        mount_unref(all[i]);
+    }
+    handles_expire(&sv->handles);
+    http_timer_set(sv->sweep_loop, timer, http_loop_now(sv->sweep_loop) + SWEEP_NS);
+}
+
+static void *loop_begin(void *user, struct http_loop *loop)
+{
+    struct server *sv = user;
+    if (http_loop_index(loop) == 0) {
+        sv->sweep_loop = loop;
+        sv->sweep.run = sweep;
+        http_timer_set(loop, &sv->sweep, http_loop_now(loop) + SWEEP_NS);
+    }
+    return sv;
+}
+
+static void loop_end(void *user, struct http_loop *loop)
+{
+    struct server *sv = user;
+    if (http_loop_index(loop) == 0)
+        http_timer_clear(loop, &sv->sweep);
+}
+
+/* ---- setting up ---- */
+
+static int make_server(struct server *sv, const struct config *c, char why[CONFIG_WHY])
+{
+    const struct http_handler handler = {.user = sv,
+                                         .request = server_request,
+                                         .error_body = server_error_body,
+                                         .loop_begin = loop_begin,
+                                         .loop_end = loop_end};
+    const struct http_options options = {.loops = (unsigned)c->threads,
+                                         .max_connections = (unsigned)c->max_connections};
+    const struct gos_ring_set_opts set = {.struct_size = sizeof set,
+                                          .max_streams = c->max_streams,
+                                          .max_readers = c->max_readers,
+                                          .max_bytes = c->memory_limit};
+    sv->body_max = c->body_max;
+    sv->started_wall_ns = fs_now_ns();
+    sv->room.max_bytes = c->memory_limit;
+    sv->http = http_server_new(&handler, &options);
+    if (!sv->http || gos_ring_set_new(&sv->room.set, &set) < 0) {
+        snprintf(why, CONFIG_WHY, "out of memory or descriptors");
+        return -1;
+    }
+    sv->room.n_loops = http_server_loops(sv->http);
+    return 0;
+}
+
+static int mount_all(struct server *sv, const struct config *c, char why[CONFIG_WHY])
+{
+    for (size_t i = 0; i < c->n_mounts; i++) {
+        const struct config_mount *m = &c->mounts[i];
+        struct problem p;
+        struct fs *fs;
+        unsigned line;
+        if (kinds_make(m->kind, &fs, m->config, &sv->room, &line, &p) < 0 ||
+            mounts_add(&sv->tree.mounts, m->path, m->kind, fs, m->instance, m->config, &p) < 0) {
+            snprintf(why, CONFIG_WHY, "%s: %.900s", m->path, p.text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int listen_all(struct server *sv, const struct config *c, char why[CONFIG_WHY])
+{
+    char address[256];
+    if (http_server_listen(sv->http, c->address, why, CONFIG_WHY) < 0)
+        return -1;
+    if (!c->unix_socket)
+        return 0;
+    snprintf(address, sizeof address, "unix:%s", c->unix_socket);
+    return http_server_listen(sv->http, address, why, CONFIG_WHY);
+}
+
+static void announce(const struct server *sv, const char *ready_fd)
+{
+    FILE *ready = ready_fd ? fdopen(atoi(ready_fd), "w") : NULL;
+    const char *address;
+    for (unsigned i = 0; (address = http_server_address(sv->http, i)) != NULL; i++) {
+        bool unix_socket = strncmp(address, "unix:", 5) == 0;
+        say("listening on %s%s", unix_socket ? "" : "http://", address);
+        if (ready)
+            fprintf(ready, "%s%s\n", unix_socket ? "" : "http://", address);
+    }
+    if (ready)
+        fclose(ready);
+}
+
+/* ---- the end ---- */
+
+static void drop_job(struct worker_job *job)
+{
+    /* Its exchange has ended with the loops; its own end is what is left. */
+    job->task.run(&job->task);
+}
+
+static void take_down(struct server *sv)
+{
+    worker_stop(&sv->worker, drop_job);
+    handles_finish(&sv->handles);
+    tree_finish(&sv->tree);
+    gos_ring_set_unref(sv->room.set);
+    http_server_free(sv->http);
+}
+
+static void seal_all(struct server *sv)
+{
+    struct mount *all[MOUNTS_MAX];
+    size_t n = mounts_snapshot(&sv->tree.mounts, all);
+    for (size_t i = 0; i < n; i++) {
+        if (streamfs_is(all[i]->fs))
+            streamfs_seal_all(all[i]->fs);
+        mount_unref(all[i]);
+    }
+}
+
+static void wait_for_end(struct server *sv, const sigset_t *signals, int64_t drain_ns)
+{
+    int which = 0;
+    while (sigwait(signals, &which) != 0)
+        continue;
+    /* From now on the next one ends us at once. */
+    sigset_t ending = *signals;
+    signal(which, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &ending, NULL);
+
+    say("ending: streams are sealed, readers have %.3g s to read the rest",
+        (double)drain_ns / (double)SECOND);
+    atomic_store(&sv->ending, true);
+    http_server_drain(sv->http);
+    seal_all(sv);
+    http_server_stop(sv->http, drain_ns);
+}
+
+static int run(const struct config *c, const char *ready_fd)
+{
+    static struct server server; /* one per process; too large for a stack */
+    struct server *sv = &server;
+    char why[CONFIG_WHY];
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    http_raise_descriptor_limit();
+
+    tree_init(&sv->tree);
+    handles_init(&sv->handles);
+    int status = 0;
+    if (make_server(sv, c, why) < 0 || mount_all(sv, c, why) < 0 || listen_all(sv, c, why) < 0) {
+        status = refuse(1, why);
+    } else if (worker_start(&sv->worker) < 0 || http_server_start(sv->http) < 0) {
+        status = refuse(1, "no threads or descriptors left");
+    } else {
+        announce(sv, ready_fd);
+        wait_for_end(sv, &signals, c->drain_timeout_ns);
+    }
+    take_down(sv);
+    return status;
+}
+
+static int configured(const struct serve_options *options)
+{
+    struct config c;
+    char why[CONFIG_WHY] = "out of memory";
+    int status;
+    if (config_init(&c) < 0)
+        return refuse(1, why);
+    if ((options->config && config_read_file(&c, options->config, why) < 0) ||
+        serve_options_apply(options, &c, why) < 0 || config_check(&c, why) < 0)
+        status = refuse(1, why);
+    else if (options->print_config)
+        status = config_print(&c, stdout) == 0 ? 0 : 1;
+    else
+        status = run(&c, options->ready_fd);
+    config_finish(&c);
+    return status;
+}
+
+int serve_main(int argc, char **argv)
+{
+    struct serve_options options;
+    char why[2048];
+    say_init("pfs serve");
+    if (serve_options_parse(&options, argc, argv, why, sizeof why) < 0)
+        return refuse(2, why);
+    if (options.help) {
+        serve_options_help(stdout);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    return configured(&options);
+}

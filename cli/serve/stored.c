@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stored bodies; see stored.h. */
+#include "serve/stored.h"
+
+#include <stdlib.h>
+
+#include "serve/answer.h"
+
+/* Below this a copy is cheaper than an exchange of its own. */
+#define COPY_MAX 65536
+
+enum http_flow stored_produce(struct stored *s, struct http_batch *batch)
+{
+    if (s->at == s->body.n)
+        return HTTP_FLOW_END;
+    batch->iov[0] = (struct iovec){.iov_base = s->body.data + s->at, .iov_len = s->body.n - s->at};
+    batch->n_iov = 1;
+    if (batch->iov[0].iov_len > batch->max_bytes) {
+        batch->iov[0].iov_len = batch->max_bytes;
+        return HTTP_FLOW_MORE;
+    }
+    return HTTP_FLOW_END;
+}
+
+void stored_sent(struct stored *s, size_t bytes)
+{
+    s->at += bytes;
+}
+
+static enum http_flow produce(struct http_exchange *x, void *data, struct http_batch *batch)
+{
+    (void)x;
+    return stored_produce(data, batch);
+}
+
+static void sent(struct http_exchange *x, void *data, size_t bytes)
+{
+    (void)x;
+    stored_sent(data, bytes);
+}
+
+static void end(struct http_exchange *x, void *data, enum http_end why)
+{
+    struct stored *s = data;
+    (void)x, (void)why;
+    bytes_free(&s->body);
+    free(s);
+}
+
+static const struct http_exchange_ops ops = {.produce = produce, .sent = sent, .end = end};
+
+void stored_reply(struct http_exchange *x, const struct http_reply *head, struct bytes *body,
+                  bool chunked)
+{
+    struct http_reply reply = *head;
+    struct stored *s = NULL;
+    reply.len = body->n;
+    reply.length_known = !chunked;
+    bool short_one = !chunked && body->n <= COPY_MAX;
+    if (!body->failed && !short_one)
+        s = calloc(1, sizeof *s);
+    if (s) {
+        s->body = *body;
+        *body = (struct bytes){0};
+        http_take(x, &ops, s);
+        http_reply_stream(x, &reply);
+    } else if (short_one && !body->failed) {
+        reply.body = body->data;
+        http_reply(x, &reply);
+    } else {
+        answer_error(x, 503, "out of memory");
+    }
+    bytes_free(body);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One stream of the server: a ring by name, and what wakes its readers on each
+ * loop. Any thread, where nothing else is said. */
+#ifndef CLI_SERVE_STREAM_H
+#define CLI_SERVE_STREAM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gostream.h>
+#include <gostream/ring.h>
+
+#include "http/http.h"
+#include "serve/streamconf.h"
+
+#define STREAM_NAME_MAX 1024
+
+/* What all streams of the server share. */
+struct stream_room {
+    gos_ring_set *set;
+    uint64_t max_bytes;
+    unsigned n_loops;
+};
+
+struct stream;
+
+/* A reader that has nothing to send, in the hub of its loop. */
+struct hub_waiter {
+    struct hub_waiter *next, **where; /* `where` is NULL while it does not wait */
+    void (*wake)(struct hub_waiter *waiter);
+};
+
+/* The waiting readers of one stream on one loop. However many they are, a writer
+ * wakes them by one call: the watch is armed for all, and its wake posts one
+ * task, which lets all of them look again. */
+struct hub {
+    struct stream *stream;
+    struct hub_waiter *first;
+    struct gos_ring_watch watch;
+    struct http_task task;
+    struct http_loop *loop; /* set when it is first armed */
+    bool armed;             /* then it holds a reference to the stream */
+};
+
+struct stream {
+    atomic_uint refs;
+    gos_ring *ring;
+    char *name; /* as the mount's key: begins with '/' */
+    struct streamconf conf;
+    _Atomic int64_t touched_ns; /* wall clock */
+    unsigned n_hubs;
+    struct hub hubs[]; /* each of its loop's thread alone */
+};
+
+/* NULL: a problem. `set` is whose limits it shares. */
+struct stream *stream_new(const char *name, const struct streamconf *conf, gos_ring_set *set,
+                          unsigned n_loops, struct problem *p);
+struct stream *stream_ref(struct stream *s);
+void stream_unref(struct stream *s); /* NULL is fine */
+
+struct gos_ring_stats stream_stats(struct stream *s);
+bool stream_is_deleted(struct stream *s);
+
+/* Wait, on the loop's own thread, for bytes behind `offset` or the end. False:
+ * there is something already, and it does not wait. */
+bool stream_wait(struct stream *s, struct http_loop *loop, struct hub_waiter *waiter,
+                 uint64_t offset);
+
+/* Not any more; harmless if it does not wait. On the loop's own thread. */
+void stream_leave(struct stream *s, struct http_loop *loop, struct hub_waiter *waiter);
+
+/* What a code of the library means for a client. Always -1. */
+int stream_problem(struct problem *p, int64_t code);
+
+#endif

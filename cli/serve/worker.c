@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The queue of jobs and its thread "pfs-worker"; see worker.h. */
+#include "serve/worker.h"
+
+#include <string.h>
+
+static struct worker_job *take(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->first && !w->stop)
+        pthread_cond_wait(&w->news, &w->lock);
+    struct worker_job *job = w->stop ? NULL : w->first;
+    if (job) {
+        w->first = job->next;
+        if (!w->first)
+            w->last = &w->first;
+        w->n--;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return job;
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    for (struct worker_job *job; (job = take(w)) != NULL;) {
+        job->work(job);
+        http_loop_post(job->loop, &job->task);
+    }
+    return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+    memset(w, 0, sizeof *w);
+    w->last = &w->first;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->news, NULL);
+    if (pthread_create(&w->thread, NULL, run, w) != 0)
+        return -1;
+    pthread_setname_np(w->thread, "pfs-worker");
+    w->running = true;
+    return 0;
+}
+
+void worker_stop(struct worker *w, void (*drop)(struct worker_job *job))
+{
+    if (!w->running)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->news);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    w->running = false;
+    while (w->first) {
+        struct worker_job *job = w->first;
+        w->first = job->next;
+        drop(job);
+    }
+}
+
+bool worker_add(struct worker *w, struct worker_job *job)
+{
+    pthread_mutex_lock(&w->lock);
+    bool room = w->n < WORKER_JOBS_MAX && !w->stop;
+    if (room) {
+        job->next = NULL;
+        *w->last = job;
+        w->last = &job->next;
+        w->n++;
+        pthread_cond_signal(&w->news);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return room;
+}

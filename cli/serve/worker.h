@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One thread for what takes too long for a loop: searching and digesting files. */
+#ifndef CLI_SERVE_WORKER_H
+#define CLI_SERVE_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "http/http.h"
+
+#define WORKER_JOBS_MAX 64
+
+struct worker_job {
+    struct worker_job *next;
+    struct http_loop *loop;
+    struct http_task task;                /* its `run` is where the answer is given, on the loop */
+    void (*work)(struct worker_job *job); /* on the worker's thread */
+};
+
+struct worker {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    /* guarded by lock */
+    struct worker_job *first, **last;
+    unsigned n;
+    bool stop;
+};
+
+int worker_start(struct worker *w);
+
+/* Jobs that did not begin are dropped. Once no loop runs any more. */
+void worker_stop(struct worker *w, void (*drop)(struct worker_job *job));
+
+/* False: there are too many. */
+bool worker_add(struct worker *w, struct worker_job *job);
+
+#endif
