@@ -17,6 +17,7 @@
 #define FLAG_EXCLUSIVE 32
 #define FLAG_TRUNCATE 512
 #define FLAG_APPEND (8 | 1024)
+#define OPEN_TRIES 8
 
 void handles_init(struct handles *hs)
 {
@@ -118,16 +119,22 @@ void handles_expire(struct handles *hs)
 static int open_stream(struct handle *h, struct problem *p)
 {
     const struct streamconf *conf = streamfs_conf(h->mount->fs);
-    if (streamfs_open(h->mount->fs, h->within, true, &h->stream, p) < 0)
-        return -1;
-    h->base = stream_stats(h->stream).oldest;
-    if (!h->readable)
-        return 0;
     struct gos_ring_reader_opts opts = {
         .struct_size = sizeof opts, .policy = conf->policy, .block_ns = conf->block_timeout_ns};
-    int rc = gos_ring_reader_open(&h->reader, h->stream->ring, &opts);
+    int rc = GOS_ENOENT;
+    /* It may be deleted between being found and being opened: then there is another one. */
+    for (int tries = 0; rc == GOS_ENOENT && tries < OPEN_TRIES; tries++) {
+        stream_unref(h->stream);
+        h->stream = NULL;
+        if (streamfs_open(h->mount->fs, h->within, true, &h->stream, p) < 0)
+            return -1;
+        h->base = stream_span(h->stream).oldest;
+        rc = h->readable ? gos_ring_reader_open(&h->reader, h->stream->ring, &opts) : 0;
+    }
     if (rc < 0)
         return stream_problem(p, rc);
+    if (!h->readable)
+        return 0;
     h->base = (uint64_t)gos_ring_reader_offset(h->reader);
     return 0;
 }

@@ -295,7 +295,7 @@ static struct reading *new_reading(struct http_exchange *x, bool framed)
 
 static void start(struct reading *d, enum gos_ring_policy policy)
 {
-    struct gos_ring_stats st = stream_stats(d->stream);
+    struct gos_ring_span st = stream_span(d->stream);
     char first[24], oldest[24], tail[24], epoch[16];
     snprintf(first, sizeof first, "%lld", (long long)gos_ring_reader_offset(d->reader));
     snprintf(oldest, sizeof oldest, "%llu", (unsigned long long)st.oldest);
@@ -363,7 +363,7 @@ static int find_reader(struct reading *d, struct fs *fs, const char *within, boo
     if (rc == GOS_EINVAL && opts->start == GOS_RING_OFFSET)
         return problem_set(p, 416, "offset %llu is behind the end of the stream (%llu)",
                            (unsigned long long)opts->start_value,
-                           (unsigned long long)stream_stats(d->stream).tail);
+                           (unsigned long long)stream_span(d->stream).tail);
     return rc < 0 ? stream_problem(p, rc) : 0;
 }
 
@@ -407,7 +407,7 @@ void reading_start(struct http_exchange *x, struct fs *fs, const char *within)
         return;
     }
     if (tail)
-        d->until = stream_stats(d->stream).tail;
+        d->until = stream_span(d->stream).tail;
     start(d, opts.policy);
 }
 

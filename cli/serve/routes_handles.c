@@ -262,7 +262,7 @@ static int seek_stream_locked(struct handle *h, int64_t offset, int64_t whence, 
     if (!h->reader)
         return problem_set(p, 409, "handle is being streamed or not open for reading");
     int64_t base = (int64_t)h->base, now = gos_ring_reader_offset(h->reader) - base;
-    int64_t end = (int64_t)stream_stats(h->stream).tail - base;
+    int64_t end = (int64_t)stream_span(h->stream).tail - base;
     if (new_position(offset, whence, now, end, out, p) < 0)
         return -1;
     if (*out == now)

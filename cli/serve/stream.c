@@ -86,9 +86,16 @@ struct gos_ring_stats stream_stats(struct stream *s)
     return stats;
 }
 
+struct gos_ring_span stream_span(struct stream *s)
+{
+    struct gos_ring_span span = {.struct_size = sizeof span};
+    gos_ring_get_span(s->ring, &span);
+    return span;
+}
+
 bool stream_is_deleted(struct stream *s)
 {
-    return stream_stats(s).state == GOS_RING_STATE_DELETED;
+    return stream_span(s).state == GOS_RING_STATE_DELETED;
 }
 
 static void unlink_waiter(struct hub_waiter *waiter)

@@ -60,7 +60,8 @@ struct stream *stream_new(const char *name, const struct streamconf *conf, gos_r
 struct stream *stream_ref(struct stream *s);
 void stream_unref(struct stream *s); /* NULL is fine */
 
-struct gos_ring_stats stream_stats(struct stream *s);
+struct gos_ring_stats stream_stats(struct stream *s); /* looks at each reader */
+struct gos_ring_span stream_span(struct stream *s);   /* does not */
 bool stream_is_deleted(struct stream *s);
 
 /* Wait, on the loop's own thread, for bytes behind `offset` or the end. False:

@@ -206,6 +206,14 @@ struct gos_ring_stats {
     enum gos_ring_state state;
 };
 
+/* Where a ring is: the part of its figures that costs nothing to ask for. */
+struct gos_ring_span {
+    size_t struct_size;
+    uint64_t oldest, tail; /* as in struct gos_ring_stats */
+    uint32_t epoch;
+    enum gos_ring_state state;
+};
+
 struct gos_ring_reader_stats {
     size_t struct_size;
     uint64_t offset; /* of the next byte */
@@ -284,7 +292,15 @@ GOS_API void gos_ring_sweep(gos_ring *ring);
 
 /* ---- questions ---- */
 
-/* Fill `out`, whose struct_size is set.
+/* Fill `out`, whose struct_size is set, at the same cost however many readers
+ * there are.
+ * Returns: 0.
+ * Errors: GOS_EINVAL.
+ * Threads: any.
+ * Since: 0.1 */
+GOS_API int gos_ring_get_span(gos_ring *ring, struct gos_ring_span *out);
+
+/* Fill `out`, whose struct_size is set. It looks at each reader, for their lag.
  * Returns: 0.
  * Errors: GOS_EINVAL.
  * Threads: any.

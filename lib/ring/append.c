@@ -202,34 +202,30 @@ static int prepare(gos_ring *ring, gos_ring_writer *w, const struct request *q, 
     return 0;
 }
 
-/* Append records until all is taken, or one of them cannot be. */
-static int append_records(gos_ring_writer *w, struct request *q, bool *alarm)
+/* Append what is left, one record at most. */
+static int append_record(gos_ring_writer *w, struct request *q, bool *alarm)
 {
     gos_ring *ring = w->ring;
     int rc = 0;
 
     gos__lock(&ring->append_lock);
-    do {
-        if (gos__wake_ended(ring)) {
-            rc = gos__error(-EPIPE, "stream is closed");
-            break;
-        }
-        q->len = gos__min_u64(q->from.left, ring->max_record);
-        q->now = gos__clock_ns();
-        if (q->len > 0) {
-            if (!is_quick(ring, w, q))
-                rc = prepare(ring, w, q, alarm);
-            if (rc < 0)
-                break;
+    q->len = gos__min_u64(q->from.left, ring->max_record);
+    q->now = gos__clock_ns();
+    if (gos__wake_ended(ring))
+        rc = gos__error(-EPIPE, "stream is closed");
+    else if (q->len > 0 && !is_quick(ring, w, q))
+        rc = prepare(ring, w, q, alarm);
+    if (rc == 0) {
+        if (q->len > 0)
             commit(ring, w, q);
-        }
         /* Relaxed: only the time of day hangs on it. */
         atomic_store_explicit(&ring->written_ns, q->now, memory_order_relaxed);
-    } while (q->from.left > 0);
+    }
     gos__unlock(&ring->append_lock);
     return rc;
 }
 
+/* Record by record, so that readers go on with the first while the next is copied. */
 static int64_t append(gos_ring_writer *w, const struct gos_slice *parts, uint64_t len,
                       uint32_t flags, const struct gos_io *io)
 {
@@ -237,20 +233,15 @@ static int64_t append(gos_ring_writer *w, const struct gos_slice *parts, uint64_
     gos_ring *ring = w->ring;
     int rc;
 
-    for (;;) {
-        uint64_t before = q.from.left;
+    do {
         bool alarm = false;
-        rc = append_records(w, &q, &alarm);
+        rc = append_record(w, &q, &alarm);
         /* See note_armed_locked() for the order. */
-        if (alarm ||
-            (q.from.left < before && atomic_load_explicit(&ring->armed, memory_order_seq_cst)))
+        if (alarm || (rc == 0 && atomic_load_explicit(&ring->armed, memory_order_seq_cst)))
             gos__wake_bytes(ring);
-        if (rc != GOS_EAGAIN || !io)
-            break;
-        rc = gos__room_wait(ring, q.len, io);
-        if (rc < 0)
-            break;
-    }
+        if (rc == GOS_EAGAIN && io)
+            rc = gos__room_wait(ring, q.len, io);
+    } while (rc == 0 && q.from.left > 0);
     return rc < 0 && q.from.left == len ? rc : (int64_t)(len - q.from.left);
 }
 

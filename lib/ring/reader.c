@@ -67,6 +67,32 @@ static void take_head_locked(gos_ring *ring, gos_ring_reader *r, const struct go
     r->head_end = end;
 }
 
+static void skip_locked(gos_ring *ring, gos_ring_reader *r, uint64_t to) GOS_REQUIRES(ring->lock)
+{
+    if (to <= r->pos)
+        return;
+    if (!r->gap) {
+        r->gap = true;
+        r->gap_from = r->pos;
+        r->gaps++;
+        ring->gaps++;
+    }
+    r->gap_to = to;
+    r->dropped_bytes += to - r->pos;
+    ring->dropped_bytes += to - r->pos;
+    r->pos = to;
+}
+
+/* The begin of the record is kept no more, only a rest of it: that is lost, too. */
+static void leave_torn_locked(gos_ring *ring, gos_ring_reader *r, const struct gos__span *span)
+    GOS_REQUIRES(ring->lock)
+{
+    if (r->pos < span->floor || r->pos >= span->tail ||
+        gos__window_find_containing(ring, span, r->pos) < span->records)
+        return;
+    skip_locked(ring, r, gos__window_begin(ring, span, gos__window_find(ring, span, r->pos)));
+}
+
 void gos__reader_settle_locked(gos_ring *ring, gos_ring_reader *r)
 {
     if (r->settled)
@@ -76,6 +102,8 @@ void gos__reader_settle_locked(gos_ring *ring, gos_ring_reader *r)
     struct gos__span span = gos__window_span_locked(ring);
     r->pos = start_of(r, &span, mark);
     r->settled = true;
+    if (r->opts.flags & GOS_RING_ALIGN)
+        leave_torn_locked(ring, r, &span);
     r->caught_up = r->pos >= span.tail;
     r->epoch = gos__epoch_at_locked(ring, r->pos);
     take_head_locked(ring, r, &span);
@@ -108,22 +136,6 @@ void gos__reader_disconnect_locked(gos_ring *ring, gos_ring_reader *r, int code)
     atomic_store_explicit(&r->status, code, memory_order_release);
     gos__list_remove(&r->holder_link);
     gos__reader_drop_kept_locked(ring, r, UINT64_MAX);
-}
-
-static void skip_locked(gos_ring *ring, gos_ring_reader *r, uint64_t to) GOS_REQUIRES(ring->lock)
-{
-    if (to <= r->pos)
-        return;
-    if (!r->gap) {
-        r->gap = true;
-        r->gap_from = r->pos;
-        r->gaps++;
-        ring->gaps++;
-    }
-    r->gap_to = to;
-    r->dropped_bytes += to - r->pos;
-    ring->dropped_bytes += to - r->pos;
-    r->pos = to;
 }
 
 static uint64_t oldest_within_limit(const gos_ring *ring, const gos_ring_reader *r,

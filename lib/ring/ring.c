@@ -282,6 +282,21 @@ int64_t gos__ring_idle_ns(gos_ring *ring, int64_t now)
     return used ? 0 : gos__max_i64(0, now - since);
 }
 
+int gos_ring_get_span(gos_ring *ring, struct gos_ring_span *out)
+{
+    if (!ring || !out)
+        return gos__error(GOS_EINVAL, "no ring, or nothing to fill");
+    struct gos_ring_span s = {.struct_size = sizeof s};
+    gos__lock(&ring->lock);
+    struct gos__span span = gos__window_span_locked(ring);
+    s.oldest = gos__window_history(ring, &span);
+    s.tail = span.tail;
+    s.epoch = gos__epoch_at_locked(ring, span.tail);
+    s.state = (enum gos_ring_state)atomic_load(&ring->state);
+    gos__unlock(&ring->lock);
+    return gos__opts_give(out, &s, sizeof s);
+}
+
 static uint64_t largest_lag_locked(gos_ring *ring, uint64_t tail) GOS_REQUIRES(ring->lock)
 {
     uint64_t most = 0;

@@ -66,6 +66,8 @@ static void ask_keeping_locked(gos_ring *ring, gos_ring_reader *r, uint64_t tail
 
     if (r->stop != GOS__RING_NONE)
         return; /* it loses what comes anyway */
+    if (r->pos < ring->floor)
+        return; /* what it had is given up already, for age or for another ring */
     if (r->caught_up && r->pos < tail && tail + len - r->pos > limit)
         r->stop = tail;
     else

@@ -153,6 +153,17 @@ void gos__window_evict_locked(gos_ring *ring, uint64_t off, bool release)
     gos__epoch_prune_locked(ring);
 }
 
+/* Up to `off`, but never into a record: the rest of one that has no entry any more
+ * could not be told from nothing, were it the newest. */
+static uint64_t whole_before(const gos_ring *ring, const struct gos__span *span, uint64_t off)
+{
+    uint64_t n = gos__window_find(ring, span, off);
+
+    if (gos__window_begin(ring, span, n) == off)
+        return off;
+    return n > span->first ? gos__window_begin(ring, span, n - 1) : 0;
+}
+
 int64_t gos__window_age_locked(gos_ring *ring, int64_t now)
 {
     if (ring->opts.max_age_ns == 0)
@@ -161,7 +172,8 @@ int64_t gos__window_age_locked(gos_ring *ring, int64_t now)
     uint64_t young = gos__window_find_time(ring, &span, now - ring->opts.max_age_ns);
     if (young > span.first) {
         uint64_t off = gos__window_begin(ring, &span, young);
-        gos__window_evict_locked(ring, gos__min_u64(off, gos__room_pinned_locked(ring)), true);
+        off = gos__min_u64(off, gos__room_pinned_locked(ring));
+        gos__window_evict_locked(ring, whole_before(ring, &span, off), true);
         span = gos__window_span_locked(ring);
     }
     int64_t oldest = span.first < span.records ? gos__window_entry(ring, span.first)->mono_ns : now;
@@ -311,7 +323,8 @@ static int make_entries(gos_ring *ring) GOS_REQUIRES(ring->append_lock)
     struct gos__span span = gos__window_span_locked(ring);
     uint64_t number = span.first + ring->index_cap / 8;
     uint64_t off = gos__window_begin(ring, &span, number);
-    gos__window_evict_locked(ring, gos__min_u64(off, gos__room_pinned_locked(ring)), false);
+    off = gos__min_u64(off, gos__room_pinned_locked(ring));
+    gos__window_evict_locked(ring, whole_before(ring, &span, off), false);
     uint64_t first = atomic_load_explicit(&ring->oldest_record, memory_order_relaxed);
     gos__unlock(&ring->lock);
     return first > span.first ? 0 : GOS_EAGAIN;

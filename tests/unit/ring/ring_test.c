@@ -269,6 +269,28 @@ static void nothing_is_appended_as_nothing(void **state)
     take_down(ring, w, NULL);
 }
 
+static void span_is_told_without_the_other_figures(void **state)
+{
+    (void)state;
+    gos_ring *ring = make_ring(64 * KIB, 64 * KIB);
+    gos_ring_writer *w = make_writer(ring);
+    struct gos_ring_span span = {.struct_size = sizeof span};
+
+    append_pattern(w, KIB, 100);
+    assert_int_equal(gos_ring_get_span(ring, &span), 0);
+    assert_int_equal(span.tail, 100 * KIB);
+    assert_in_range(span.oldest, 1, 36 * KIB); /* 64 KiB are kept, and whole records */
+    assert_int_equal(span.oldest % KIB, 0);
+    assert_int_equal(span.epoch, 1);
+    assert_int_equal(span.state, GOS_RING_STATE_OPEN);
+    gos_ring_seal(ring);
+    assert_int_equal(gos_ring_get_span(ring, &span), 0);
+    assert_int_equal(span.state, GOS_RING_STATE_SEALED);
+    assert_int_equal(gos_ring_get_span(NULL, &span), GOS_EINVAL);
+    assert_int_equal(gos_ring_get_span(ring, NULL), GOS_EINVAL);
+    take_down(ring, w, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +308,7 @@ int main(void)
         cmocka_unit_test(parts_become_one_record),
         cmocka_unit_test(long_append_is_cut_at_the_largest_record),
         cmocka_unit_test(nothing_is_appended_as_nothing),
+        cmocka_unit_test(span_is_told_without_the_other_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

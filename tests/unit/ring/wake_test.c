@@ -75,6 +75,20 @@ static void watch_fires_once(void **state)
     gos_ring_disarm(rig->ring, &b.watch);
 }
 
+/* A long append is many records: readers must not sleep until its end. */
+static void each_record_of_a_long_append_fires(void **state)
+{
+    struct rig *rig = *state;
+    struct bell b;
+
+    bell_init(&b);
+    b.arm_again = rig->ring;
+    assert_int_equal(gos_ring_arm(rig->ring, 0, &b.watch), 0);
+    append_pattern(rig->w, 5 * MIB, 1);
+    assert_int_equal(b.rung, 10); /* max_record is 512 KiB */
+    gos_ring_disarm(rig->ring, &b.watch);
+}
+
 static void watch_may_be_armed_again_from_inside(void **state)
 {
     struct rig *rig = *state;
@@ -379,6 +393,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_RIG(watch_fires_once),
+        WITH_RIG(each_record_of_a_long_append_fires),
         WITH_RIG(watch_may_be_armed_again_from_inside),
         WITH_RIG(end_of_the_stream_fires),
         WITH_RIG(room_fires_when_there_is_enough_of_it),
