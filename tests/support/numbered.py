@@ -3,6 +3,8 @@
 follow from both. Writers and readers of them, as threads over raw HTTP, which
 count what they did and keep the first thing that was wrong."""
 
+import os
+import random
 import re
 import socket
 import struct
@@ -20,6 +22,17 @@ def record(writer, number):
     """RECORD bytes; they say all of it again in each word."""
     word = HEAD.pack(writer, number, (writer * 0x9E3779B1 + number * 0x85EBCA6B) & 0xFFFFFFFF)
     return (word + b"\x5a\xa5\xff\x00") * (RECORD // WORD)
+
+
+def dice():
+    """Decisions of a test; its seed is printed, and taken from GOS_TEST_SEED."""
+    number = int(os.environ.get("GOS_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"  seed {number}")
+    return random.Random(number)
+
+
+def descriptors(server):
+    return len(os.listdir(f"/proc/{server.child.pid}/fd"))
 
 
 class Order:
