@@ -4,7 +4,6 @@
 wire. Each is answered or cut, none is a stream afterwards, and the server goes on."""
 
 import os
-import random
 import re
 import sys
 import threading
@@ -13,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import built, case, check, contains, equal, eventually, main, patience, run
-from numbered import Reader, begin, finish, record
+from numbered import Reader, begin, descriptors, dice, finish, record
 from pfs_tool import Server, environment
 from rawhttp import Wire, ask, ask_json, content_of, put, quote, stat
 
@@ -21,19 +20,9 @@ KIB, MIB = 1 << 10, 1 << 20
 LONGEST = "n" * 1024
 
 
-def dice():
-    number = int(os.environ.get("GOS_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"  seed {number}")
-    return random.Random(number)
-
-
 def streams(server, mount="/streamfs"):
     _, listed = ask_json(server, f"GET /directories?path={mount}")
     return [entry["name"] for entry in listed["files"]]
-
-
-def descriptors(server):
-    return len(os.listdir(f"/proc/{server.child.pid}/fd"))
 
 
 def alive(server):
@@ -394,8 +383,8 @@ def other_versions_and_methods(_):
         wire.send(b"PUT /api/v1/files?path=/streamfs/t HTTP/1.0\r\nContent-Length: 2\r\n\r\nab")
         equal(wire.answer().status, 200, "PUT by HTTP/1.0")
     for method in ("HEAD", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get", "X" * 20):
-        for target in ("/files?path=/memfs/f", "/files?path=/streamfs/s&stream=true", "/stat?path=/",
-                       "/mounts"):
+        for target in ("/files?path=/memfs/f", "/files?path=/streamfs/s&stream=true",
+                       "/stat?path=/", "/mounts"):
             with Wire(server) as wire:
                 wire.begin(f"{method} {target}", None)
                 answer = wire.head()

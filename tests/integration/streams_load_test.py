@@ -6,32 +6,22 @@ was told, and that nobody is left without a word."""
 
 import hashlib
 import os
-import random
 import resource
 import signal
+import struct
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import (Skip, case, check, equal, eventually, long, main, patience, sanitized)
-from numbered import (RECORD, Chunks, Reader, Uploader, Worker, Writer, begin, finish, record)
+from harness import case, check, equal, eventually, long, main, patience, sanitized
+from numbered import RECORD, Reader, Uploader, Writer, begin, descriptors, dice, finish, record
 from pfs_tool import Pfs, Server
 from rawhttp import Wire, ask, ask_json, content_of, message, put
 
 KIB, MIB = 1 << 10, 1 << 20
 READERS, WRITERS = 16, 4
 LOW_LATENCY = ("--channel-buffer-size", "256KB", "--ring-buffer-size", "512KB")
-
-
-def dice():
-    number = int(os.environ.get("GOS_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"  seed {number}")
-    return random.Random(number)
-
-
-def descriptors(server):
-    return len(os.listdir(f"/proc/{server.child.pid}/fd"))
 
 
 def resident(server):
@@ -110,7 +100,7 @@ def a_reader_that_never_reads_costs_little_and_holds_nobody_up(_):
         wire.stream("/streamfs/s")
     keen = begin([Reader(server, "/streamfs/s", "&policy=block")])
     writer = begin([Writer(server, "/streamfs/s", 1, total=16 * KIB)])  # 64 MiB
-    finish(writer + [])
+    finish(writer)
     equal(writer[0].refused, [], "refused writes")
     _, stats = ask_json(server, "GET /streams/stats?path=/streamfs/s")
     check(stats["streams"][0]["memory"] < 40 * MIB, f"memory {stats['streams'][0]['memory']}")
@@ -176,7 +166,8 @@ def two_writers_and_sixty_four_readers_agree(_):
         eventually(lambda: writers[0].written >= at or not writers[0].is_alive(), "its time")
         late += begin([Reader(server, "/streamfs/s", policy, lossy=policy != "&policy=block")])
     finish(writers, 90)
-    equal([w.written for w in writers] + [w.refused for w in writers], [each, each, [], []], "writes")
+    for writer in writers:
+        equal((writer.written, writer.refused), (each, []), "writes")
     seal(server)
     finish(first + late, 60)
     for reader, policy in zip(first + late, policies * 2):
@@ -186,7 +177,7 @@ def two_writers_and_sixty_four_readers_agree(_):
         if policy == "&policy=block":
             equal((reader.dropped(), reader.order.skipped), (0, 0), "lost by one who blocks")
     for reader in first[:24]:
-        equal((reader.order.first, reader.order.records), ({0: 0, 1: 0}, 2 * each), "from the start")
+        equal((reader.order.first, reader.order.records), ({0: 0, 1: 0}, 2 * each), "all of it")
 
 
 @case(timeout=300)
@@ -224,11 +215,12 @@ def slow_lossy_readers_are_told_of_each_missing_byte(_):
     """Raw ones by their trailers, framed ones by frames between the records."""
     server, chance = Server(*LOW_LATENCY), dice()
     total = 16 * KIB  # records, 64 MiB
-    slow = [Reader(server, "/streamfs/s", more, lossy=True, buffer=65536,
-                   nap=chance.choice([0, 0.001, 0.004]))
-            for more in ("", "", "&policy=drop_to_latest", "&policy=drop_new")]
-    framed = [FramedReader(server, more, chance.choice([0, 0.002]))
-              for more in ("", "&policy=drop_to_latest", "&policy=drop_new")]
+    slow = [Reader(server, "/streamfs/s", more, lossy=True, buffer=65536, nap=nap)
+            for more, nap in (("", 0.01), ("", 0), ("&policy=drop_to_latest", chance.random() / 99),
+                              ("&policy=drop_new", chance.random() / 99))]
+    framed = [FramedReader(server, more, nap)
+              for more, nap in (("", 0.01), ("&policy=drop_to_latest", chance.random() / 99),
+                                ("&policy=drop_new", chance.random() / 99))]
     begin(slow + framed)
     finish(begin([Writer(server, "/streamfs/s", n, total=total // 2) for n in (0, 1)]), 60)
     seal(server)
@@ -266,7 +258,7 @@ class FramedReader(Reader):
         at = 0
         while len(self.frames) - at >= 40:
             kind, length = self.frames[at], int.from_bytes(self.frames[at + 4:at + 8], "big")
-            offset, number = (int.from_bytes(self.frames[at + i:at + i + 8], "big") for i in (8, 16))
+            offset, number = struct.unpack_from(">QQ", self.frames, at + 8)
             if len(self.frames) - at < 40 + length:
                 break
             equal(offset, self.at, "where a frame begins")
@@ -318,7 +310,8 @@ def joiners_under_load_miss_and_repeat_nothing(_):
                 check(data, "closed")
             equal(reader.order.skipped, 0, "records that are missing")
     finish([w.stop() for w in writers])
-    equal([w.refused for w in writers] + [w.broken for w in writers], [[], [], None, None], "writes")
+    for writer in writers:
+        equal((writer.refused, writer.broken), ([], None), "failed writes")
     eventually(lambda: readers(server) == 0, "all have left")
     print(f"  {joins} joins while {sum(w.written for w in writers) * RECORD / MIB:.0f} MiB passed")
 
@@ -330,8 +323,8 @@ def lossy_joiners_of_the_low_latency_configuration_lose_only_what_they_are_told(
     eventually(lambda: written(server) > MIB, "the ring is full")
     joiners = []
     for _ in range(24):
-        joiners += begin([Reader(server, "/streamfs/s", chance.choice(["", "&policy=drop_to_latest"]),
-                                 lossy=True)])
+        policy = chance.choice(["", "&policy=drop_to_latest"])
+        joiners += begin([Reader(server, "/streamfs/s", policy, lossy=True)])
     finish([w.stop() for w in writers])
     seal(server)
     finish(joiners)
@@ -460,7 +453,7 @@ def killed_readers_and_writers_leave_nothing_behind(_):
                    "dead writers are gone", timeout=2)
         message(server, "DELETE /files?path=/streamfs/other", 200, "deleted")
         at = steady[0].written
-        eventually(lambda: steady[0].written > at + 100, "a blocking reader's death holds nobody up")
+        eventually(lambda: steady[0].written > at + 100, "a death of one who blocks holds up")
     # One that blocks and is stopped, not dead, holds writers up; its death frees them.
     lazy = Wire(server, recv_buffer=4096)
     lazy.stream("/streamfs/s", "&policy=block")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """soak: random operations and faults for as long as one likes, every byte compared.
 
-    soak (--minutes N | --seconds N) [--seed S] [--swarm fake|real] [--round R]
-         [--size MIB] [--ram MIB]
+    soak (--minutes N | --seconds N) [--seed S] [--swarm fake|real|streams|http]
+         [--round R] [--size MIB] [--ram MIB]
 
-Over the scripted swarm (fake, the default; soak_fake in this build) or over real
-clients on loopback (real; see real.py). Prints operations, faults, bytes and
+Over the scripted swarm (fake, the default; soak_fake in this build), over real
+clients on loopback (real; see real.py), over streams in one process (streams;
+soak_streams) or around a `pfs serve` (http; see streams_http.py). Prints operations, faults, bytes and
 failures every 10 s and at the end. The same seed makes the same decisions;
 without one, the clock chooses, and it is printed. --round repeats one round of
 the scripted swarm. Exit status: 0, 1 after any failure, 2 for wrong usage.
@@ -20,6 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import real
+import streams_http
 from harness import Skip, built
 
 
@@ -29,13 +31,14 @@ def arguments():
     time_given.add_argument("--minutes", type=float)
     time_given.add_argument("--seconds", type=float)
     parser.add_argument("--seed", type=int, help="default: from the clock")
-    parser.add_argument("--swarm", choices=("fake", "real"), default="fake")
+    parser.add_argument("--swarm", choices=("fake", "real", "streams", "http"),
+                        default="fake")
     parser.add_argument("--round", type=int, help="of the scripted swarm, only this one")
     parser.add_argument("--size", type=int, default=192, help="of the film, MiB")
     parser.add_argument("--ram", type=int, default=48, help="budget of each engine, MiB")
     chosen = parser.parse_args()
     chosen.seconds = chosen.seconds or (chosen.minutes or 0) * 60
-    if chosen.seconds <= 0 and chosen.round is None:
+    if chosen.seconds <= 0 and (chosen.round is None or chosen.swarm != "fake"):
         parser.error("how long? --minutes or --seconds")
     if chosen.seed is None:
         chosen.seed = int(time.time())
@@ -47,7 +50,9 @@ def main():
     try:
         if chosen.swarm == "real":
             sys.exit(real.soak(chosen))
-        program = built("soak_fake")
+        if chosen.swarm == "http":
+            sys.exit(streams_http.soak(chosen))
+        program = built(f"soak_{chosen.swarm}")
     except Skip as reason:
         print(f"skip ({reason})")
         sys.exit(77)
