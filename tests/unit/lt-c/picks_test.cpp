@@ -39,7 +39,8 @@ std::atomic<std::size_t> refused_size{0}; /* once, to other threads */
 
 } // namespace
 
-void *operator new(std::size_t size)
+/* Not inlined: the compiler would see malloc meet delete, and free meet new. */
+[[gnu::noinline]] void *operator new(std::size_t size)
 {
     std::size_t expected = size;
     void *p = nullptr;
@@ -51,12 +52,12 @@ void *operator new(std::size_t size)
     return p;
 }
 
-void operator delete(void *p) noexcept
+[[gnu::noinline]] void operator delete(void *p) noexcept
 {
     std::free(p);
 }
 
-void operator delete(void *p, std::size_t) noexcept
+[[gnu::noinline]] void operator delete(void *p, std::size_t) noexcept
 {
     std::free(p);
 }
