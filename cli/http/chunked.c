@@ -4,6 +4,7 @@
 #include "http/chunked.h"
 
 #include "http/head.h"
+#include "http/number.h"
 
 #define SIZE_DIGITS_MAX 16
 #define SIZE_LINE_MAX 256
@@ -23,17 +24,6 @@ enum {
     DONE,
 };
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_text(char c)
 {
     return c == '\t' || ((unsigned char)c >= ' ' && c != 127);
@@ -41,7 +31,7 @@ static bool is_text(char c)
 
 static const char *size_byte(struct http_chunked *c, char byte)
 {
-    int digit = digit_of(byte);
+    int digit = http_digit(byte);
     if (digit >= 0) {
         if (++c->digits > SIZE_DIGITS_MAX || c->left > (uint64_t)(INT64_MAX - digit) / 16)
             return "chunk size too large";

@@ -7,24 +7,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a digit of base 16 is worth; -1: it is none. */
+static inline int http_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 /* Exactly `len` digits of base 10 or 16, at least one: no sign, no space. Returns
  * the number, or -1 if it is none or does not fit. */
-static inline int64_t http_number_parse(const char *text, size_t len, unsigned base)
+static inline int64_t http_number_parse(const char *text, size_t len, int base)
 {
-    uint64_t n = 0;
+    int64_t n = 0;
     if (!len)
         return -1;
     for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-                                                : base;
-        if (digit >= base || n > ((uint64_t)INT64_MAX - digit) / base)
+        int digit = http_digit(text[i]);
+        if (digit < 0 || digit >= base || n > (INT64_MAX - digit) / base)
             return -1;
         n = n * base + digit;
     }
-    return (int64_t)n;
+    return n;
 }
 
 #endif

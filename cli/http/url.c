@@ -5,16 +5,7 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "http/number.h"
 
 ptrdiff_t http_url_decode(char *text, size_t len, bool plus)
 {
@@ -22,8 +13,8 @@ ptrdiff_t http_url_decode(char *text, size_t len, bool plus)
     for (size_t in = 0; in < len; in++) {
         char c = text[in];
         if (c == '%') {
-            int high = in + 2 < len ? hex_digit(text[in + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text[in + 2]) : -1;
+            int high = in + 2 < len ? http_digit(text[in + 1]) : -1;
+            int low = high >= 0 ? http_digit(text[in + 2]) : -1;
             if (low < 0)
                 return -1;
             c = (char)(high << 4 | low);
