@@ -89,8 +89,9 @@ def one_that_allows_without_end(work):
     mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[hostile.peer])
     check(hostile.wait_for("millions", 1), "the flood does not begin")
     before = anonymous(mount)
-    check(hostile.wait_for("millions", 12, 20 * patience()), "the flood has stopped")
-    check(anonymous(mount) - before < 16 * MIB, f"memory grew from {before} to {anonymous(mount)}")
+    check(hostile.wait_for("millions", 16, 20 * patience()), "the flood has stopped")
+    # Each that was remembered would take 4 bytes at least; buffers take some, once.
+    check(anonymous(mount) - before < 32 * MIB, f"memory grew from {before} to {anonymous(mount)}")
     mount.end()
 
 

@@ -90,6 +90,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void sort(uint32_t *pieces, size_t from, size_t to)
+{
+    if (from < to) /* there may be no array at all */
+        qsort(pieces + from, to - from, sizeof *pieces, by_number);
+}
+
 void fake_lt__pick(ltc_session *s)
 {
     for (size_t k = 0; k < s->n_torrents && s->picks; k++) {
@@ -98,8 +104,8 @@ void fake_lt__pick(ltc_session *s)
             continue;
         if (!t->n_wanted && t->anchor >= 0)
             ask_piece(t, (uint32_t)t->anchor);
-        qsort(t->wanted, t->n_awaited, sizeof *t->wanted, by_number);
-        qsort(t->wanted + t->n_awaited, t->n_wanted - t->n_awaited, sizeof *t->wanted, by_number);
+        sort(t->wanted, 0, t->n_awaited);
+        sort(t->wanted, t->n_awaited, t->n_wanted);
         for (size_t w = 0; w < t->n_wanted; w++)
             ask_piece(t, t->wanted[w]);
         for (size_t p = 0; p < t->n_peers; p++)
