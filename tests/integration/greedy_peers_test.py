@@ -20,6 +20,7 @@ from torrentmaker import KIB, MAKERS, MIB, make_v1, make_v2, merkle, pattern
 
 ALLOWED_FAST, HASH_REQUEST = 17, 21
 PIECE = 16 * KIB
+MILLIONS = 16
 HASHES = 2048  # that one request asks for: 64 KiB
 
 
@@ -46,7 +47,7 @@ class AllowedFastFlood(ScriptedPeer):
     def _flood(self, wire):
         some = struct.pack(">IBI", 5, ALLOWED_FAST, 3) * 10_000
         try:
-            while self.millions < 12:
+            while self.millions < MILLIONS:
                 for _ in range(100):
                     wire.sock.sendall(some)
                 self._count("millions")
@@ -89,7 +90,7 @@ def one_that_allows_without_end(work):
     mount = Mount(work, [source_of(torrent, work, "torrent")], peers=[hostile.peer])
     check(hostile.wait_for("millions", 1), "the flood does not begin")
     before = anonymous(mount)
-    check(hostile.wait_for("millions", 16, 20 * patience()), "the flood has stopped")
+    check(hostile.wait_for("millions", MILLIONS, 20 * patience()), "the flood has stopped")
     # Each that was remembered would take 4 bytes at least; buffers take some, once.
     check(anonymous(mount) - before < 32 * MIB, f"memory grew from {before} to {anonymous(mount)}")
     mount.end()
