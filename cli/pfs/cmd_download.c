@@ -87,7 +87,8 @@ static int download_folder(const struct pfs_run *r, const char *path, const char
     int worst = pfs_list(r, path, &list, &answer);
     if (worst != PFS_OK)
         return worst;
-    for (size_t i = 0; i < list.n && !pfs_interrupted(); i++) {
+    size_t i;
+    for (i = 0; i < list.n && !pfs_interrupted(); i++) {
         const struct pfs_entry *e = &list.items[i];
         int status;
         char *below = pfs_join(path, e->name);
@@ -100,6 +101,8 @@ static int download_folder(const struct pfs_run *r, const char *path, const char
         free(target);
         free(below);
     }
+    if (i < list.n && worst == PFS_OK)
+        worst = pfs_fail(r, path, "interrupted");
     pfs_entries_free(&list);
     json_object_put(answer);
     return worst;

@@ -60,7 +60,7 @@ static int put(struct tail *t, const char *data, size_t n)
 
 static int last_lines(struct tail *t, int64_t size)
 {
-    for (int64_t window = FIRST_LOOK;; window *= 2) {
+    for (int64_t window = FIRST_LOOK;; window = window > INT64_MAX / 2 ? INT64_MAX : 2 * window) {
         struct pfs_bytes end = {0};
         int64_t offset = window < size ? size - window : 0;
         if (part(t, offset, size - offset, &end) != PFS_OK)

@@ -80,7 +80,8 @@ static int put_open_file(struct upload *u, const char *local, const char *path)
 
 static int upload_file(const struct pfs_run *r, const char *local, const char *path)
 {
-    struct upload u = {.r = r, .fd = open(local, O_RDONLY | O_CLOEXEC)};
+    /* A pipe that nobody writes to is to be refused, not waited for. */
+    struct upload u = {.r = r, .fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     struct stat st;
     if (u.fd < 0 || fstat(u.fd, &st) < 0) {
         int status = pfs_fail(r, local, strerror(errno));
@@ -119,7 +120,8 @@ static int upload_folder(const struct pfs_run *r, const char *local, const char 
         return worst;
     if (!folder)
         return pfs_fail(r, local, strerror(errno));
-    for (struct dirent *e; (e = readdir(folder)) && !pfs_interrupted();) {
+    struct dirent *e;
+    while ((e = readdir(folder)) && !pfs_interrupted()) {
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
             continue;
         char *below = pfs_join(local, e->d_name);
@@ -129,6 +131,8 @@ static int upload_folder(const struct pfs_run *r, const char *local, const char 
         free(target);
         free(below);
     }
+    if (e && worst == PFS_OK)
+        worst = pfs_fail(r, local, "interrupted");
     closedir(folder);
     return worst;
 }

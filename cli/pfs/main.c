@@ -76,7 +76,10 @@ static int run(const char *tool, int argc, char **argv)
 
     if (pfs_options_parse(&options, argc, argv, why, sizeof why) < 0) {
         say("%s", why);
-        say("see %s --help", tool);
+        if (options.command)
+            say("see %s %s --help", tool, options.command->name);
+        else
+            say("see %s --help", tool);
         status = PFS_USAGE;
     } else if (options.help) {
         pfs_options_help(options.command, tool, stdout);

@@ -123,7 +123,9 @@ int pfs_options_parse(struct pfs_options *out, int argc, char **argv, char *why,
     if (name) {
         out->command = pfs_command_find(name);
         if (!out->command) {
-            snprintf(why, why_size, "no command %s", SHOWN(name));
+            snprintf(why, why_size,
+                     strcmp(name, "serve") ? "no command %s" : "%s goes before all options",
+                     SHOWN(name));
             return -1;
         }
     }

@@ -10,53 +10,122 @@
 
 #include "serve/json.h"
 
-/* How often all repetitions of a pattern together may be written out: the
- * system's expressions are expanded, and {1000}{1000} would take all memory. */
-#define REPEATS_MAX 1000
+/* What a pattern may come to when it is written out: the system's expressions are
+ * expanded, and {1000}{1000}, or a few + one around another, would take all memory. */
+#define EXPANDED_MAX 2000
 
 static int bad_pattern(struct problem *p, const char *why)
 {
     return problem_set(p, 400, "invalid regex pattern: %s", why);
 }
 
-/* "{n}", "{n,m}" at `text`: the larger number, or 0 for no repetition. */
+/* How large a pattern is when it is written out, as far as it has been read. */
+struct extent {
+    unsigned long total;
+    unsigned long atom; /* `total` before the last atom, which repetitions repeat */
+    bool in_braces;
+    unsigned depth;
+    unsigned long groups[GREP_PATTERN_MAX]; /* `total` before each group that is open */
+};
+
+/* Whether a repetition begins at `text`: one of "*", "+", "?", "{n", "{,n". */
+static bool is_repetition(const char *text)
+{
+    if (*text == '{')
+        return isdigit((unsigned char)text[text[1] == ',' ? 2 : 1]);
+    return *text && strchr("*+?", *text);
+}
+
+/* How often the repetition at `text` writes out what it repeats. */
 static unsigned long repeats(const char *text)
 {
     char *end;
-    if (*text != '{' || !isdigit((unsigned char)text[1]))
-        return 0;
+    if (*text != '{')
+        return *text == '+' ? 2 : 1;
+    /* An empty number is 0: the larger one counts, and "{n,}" is one more. */
     unsigned long n = strtoul(text + 1, &end, 10);
-    if (*end == ',' && isdigit((unsigned char)end[1])) {
-        unsigned long m = strtoul(end + 1, NULL, 10);
-        n = m > n ? m : n;
+    if (text[1] == ',')
+        end = (char *)text + 1;
+    unsigned long m = *end != ',' ? 1 : end[1] == '}' ? n + 1 : strtoul(end + 1, NULL, 10);
+    n = m > n ? m : n;
+    return n > EXPANDED_MAX ? EXPANDED_MAX + 1 : n;
+}
+
+/* One more byte of the pattern. False: it has become too large. */
+static bool extend(struct extent *e, const char *c)
+{
+    if (is_repetition(c)) {
+        e->total = e->atom + (e->total - e->atom) * repeats(c) + 1;
+        e->in_braces = *c == '{';
+    } else if (e->in_braces) {
+        e->total++; /* further repetitions are of the same atom */
+        e->in_braces = *c != '}';
+    } else if (*c == ')') {
+        e->total++;
+        e->atom = e->depth > 0 ? e->groups[--e->depth] : 0;
+    } else {
+        if (*c == '(')
+            e->groups[e->depth++] = e->total;
+        e->atom = e->total++;
     }
-    return n;
+    return e->total <= EXPANDED_MAX;
+}
+
+/* The bracket that ends the set that begins at `c`, as the system finds it, or the end
+ * of the text. A backslash has no meaning there. */
+static const char *set_end(const char *c)
+{
+    c += c[1] == '^' ? 2 : 1;
+    for (c += *c == ']'; *c && *c != ']'; c++) {
+        if (*c != '[' || !c[1] || !strchr(":.=", c[1]))
+            continue;
+        const char close[] = {c[1], ']', '\0'}, *end = strstr(c + 2, close);
+        if (!end)
+            return c + strlen(c);
+        c = end + 1;
+    }
+    return c;
+}
+
+/* A set, up to its last bracket; \d in it is all digits. */
+static const char *translate_set(struct bytes *out, const char *c)
+{
+    const char *end = set_end(c);
+    for (; c < end; c++) {
+        bool digits = c[0] == '\\' && c[1] == 'd';
+        bytes_put(out, digits ? "0-9" : c, digits ? 3 : 1);
+        c += digits;
+    }
+    return end;
+}
+
+/* What stands behind a backslash, outside of sets. */
+static int translate_escaped(struct bytes *out, char c, struct problem *p)
+{
+    const char both[] = {'\\', c, '\0'};
+    if (isdigit((unsigned char)c))
+        return bad_pattern(p, "references back are not supported");
+    bytes_text(out, c == 'd' ? "[0-9]" : c == 'D' ? "[^0-9]" : both);
+    return 0;
 }
 
 /* Patterns come from clients that know \d, which the system's do not; and what
  * takes exponential time here, they do not know: references back. */
 static int translate(struct bytes *out, const char *pattern, struct problem *p)
 {
-    unsigned long product = 1;
-    bool in_set = false;
+    struct extent e = {0};
     for (const char *c = pattern; *c; c++) {
-        if (*c == '\\' && c[1]) {
-            c++;
-            if (isdigit((unsigned char)*c))
-                return bad_pattern(p, "references back are not supported");
-            if (*c == 'd')
-                bytes_text(out, in_set ? "0-9" : "[0-9]");
-            else if (*c == 'D' && !in_set)
-                bytes_text(out, "[^0-9]");
-            else
-                bytes_put(out, c - 1, 2);
-            continue;
-        }
-        in_set = in_set ? *c != ']' : *c == '[';
-        unsigned long n = in_set ? 0 : repeats(c);
-        if (n > REPEATS_MAX || (n > 1 && (product *= n) > REPEATS_MAX))
+        bool escaped = *c == '\\' && c[1];
+        if (!extend(&e, escaped ? "x" : c))
             return bad_pattern(p, "too many repetitions");
-        bytes_put(out, c, 1);
+        if (escaped && translate_escaped(out, *++c, p) < 0)
+            return -1;
+        if (*c == '[' && !escaped)
+            c = translate_set(out, c);
+        if (!*c)
+            break; /* a set without an end, which the system refuses */
+        if (!escaped)
+            bytes_put(out, c, 1);
     }
     bytes_put(out, "", 1);
     return out->failed ? problem_nomem(p) : 0;
@@ -102,6 +171,9 @@ static void put_match(struct grep *g, const char *path, uint64_t line, const cha
 
 static bool enough(const struct grep *g)
 {
+    /* Relaxed: it is only a wish. */
+    if (g->given_up && atomic_load_explicit(g->given_up, memory_order_relaxed))
+        return true;
     return g->limit > 0 && g->count >= g->limit;
 }
 

@@ -5,6 +5,7 @@
 #define CLI_SERVE_GREP_H
 
 #include <regex.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct grep {
     bool lines;     /* one object on each line, instead of one array */
     uint64_t limit; /* 0: none */
     uint64_t count;
+    const atomic_bool *given_up; /* nobody waits for it any more; NULL: somebody does */
     struct bytes out;
 };
 

@@ -3,6 +3,7 @@
  * The one table of the options of `pfs serve`; see options.h. */
 #include "serve/options.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,11 @@ static const char *check_threads(const char *text)
 
 static const char *check_fd(const char *text)
 {
-    return check_number(text, 0, 1 << 20, "is not a descriptor");
+    int64_t fd;
+    if (!parse_int64(text, &fd) || fd < 0 || fd > 1 << 20)
+        return "is not a descriptor";
+    /* Now, as later the number may be that of a descriptor of our own. */
+    return fcntl((int)fd, F_GETFD) < 0 ? "is not open" : NULL;
 }
 
 static const char *check_size(const char *text)
@@ -130,7 +135,7 @@ static const struct opt table_opts[] = {
      .field = FIELD(ready_fd),
      .arg = "FD",
      .check = check_fd,
-     .example = "--ready-fd 3",
+     .example = "--ready-fd 3 3>addresses",
      .help = "write the addresses to this descriptor, one a line, and\n"
              "close it, when all are open"},
     {.name = "print-config",

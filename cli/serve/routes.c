@@ -9,6 +9,7 @@
 #include "serve/answer.h"
 #include "serve/bytes.h"
 #include "serve/json.h"
+#include "serve/visitor.h"
 
 void route_method_not_allowed(struct http_exchange *x)
 {
@@ -99,7 +100,10 @@ void server_request(void *user, struct http_exchange *x)
     struct server *sv = user;
     const char *path = http_path(x);
     size_t n = sizeof ROUTES_PREFIX - 1;
-    if (strncmp(path, ROUTES_PREFIX, n) == 0 && path[n] == '/')
+    if (!visitor_allowed(http_header(x, "Host"), http_header(x, "Origin"),
+                         http_header(x, "Sec-Fetch-Site")))
+        answer_error(x, 403, "permission denied: asked for by a page of another site");
+    else if (strncmp(path, ROUTES_PREFIX, n) == 0 && path[n] == '/')
         below_prefix(sv, x, path + n);
     else if (strcmp(path, "/") == 0)
         http_method(x) == HTTP_GET ? banner(x) : route_method_not_allowed(x);

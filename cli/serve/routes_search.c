@@ -4,6 +4,7 @@
  * the answer given on the loop. */
 #include "serve/routes.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,10 @@ struct search {
     bool working;
     char path[PATH_BYTES];
     char algorithm[16];
+    struct json_object *request;
     struct grep grep;
-    bool grepping; /* `grep` is to be ended */
+    bool grepping;        /* `grep` is to be ended */
+    atomic_bool given_up; /* set by the loop at any time */
     int rc;
     struct problem problem;
     struct stored answer;
@@ -36,7 +39,8 @@ static void free_search(struct search *s)
 {
     if (s->grepping)
         grep_end(&s->grep);
-    bytes_free(&s->answer.body);
+    json_object_put(s->request);
+    stored_drop(&s->answer);
     free(s);
 }
 
@@ -60,8 +64,29 @@ static void run_digest(struct search *s)
     bytes_format(body, ",\"digest\":\"%s\"}\n", digest);
 }
 
+/* Here and not on the loop, since to compile a pattern may take a second. */
+static int read_grep(struct search *s, struct json_object *request, struct problem *p)
+{
+    struct json_object *limit;
+    const char *pattern = json_member_text(request, "pattern");
+    if (!pattern || !*pattern)
+        return problem_set(p, 400, "pattern is required");
+    if (grep_begin(&s->grep, pattern, json_member_true(request, "case_insensitive"), p) < 0)
+        return -1;
+    s->grepping = true;
+    s->grep.given_up = &s->given_up;
+    s->grep.recursive = json_member_true(request, "recursive");
+    s->grep.lines = json_member_true(request, "stream");
+    if (json_object_object_get_ex(request, "limit", &limit) && json_object_get_int64(limit) > 0)
+        s->grep.limit = (uint64_t)json_object_get_int64(limit);
+    return 0;
+}
+
 static void run_grep(struct search *s)
 {
+    s->rc = read_grep(s, s->request, &s->problem);
+    if (s->rc < 0)
+        return;
     s->rc = grep_run(&s->grep, &s->sv->tree, s->path, &s->problem);
     s->answer.body = s->grep.out;
     s->grep.out = (struct bytes){0};
@@ -80,19 +105,25 @@ static void work(struct worker_job *job)
 
 static void answer(struct search *s)
 {
-    if (s->rc < 0) {
-        answer_problem(s->x, &s->problem);
-    } else if (s->kind == SEARCH_GREP && s->grep.lines) {
-        struct http_reply head = {.status = 200, .type = "application/x-ndjson"};
-        http_reply_stream(s->x, &head);
-    } else {
-        answer_json(s->x, 200, &s->answer.body);
+    struct http_reply head = {.status = 200, .type = "application/x-ndjson"};
+    bool lines = s->kind == SEARCH_GREP && s->grep.lines;
+    if (!lines) {
+        head.type = ANSWER_JSON;
+        head.len = s->answer.body.n;
+        head.length_known = true;
     }
+    if (s->rc < 0)
+        answer_problem(s->x, &s->problem);
+    else if (s->answer.body.failed)
+        answer_error(s->x, 503, "out of memory");
+    else
+        stored_send(s->x, &s->answer, &head);
 }
 
 static void done(struct http_task *task)
 {
     struct search *s = OWNER(task, struct search, job.task);
+    worker_done(&s->sv->worker, &s->job);
     s->working = false;
     if (s->x)
         answer(s);
@@ -110,22 +141,6 @@ static int read_digest(struct search *s, struct json_object *request, struct pro
     return 0;
 }
 
-static int read_grep(struct search *s, struct json_object *request, struct problem *p)
-{
-    struct json_object *limit;
-    const char *pattern = json_member_text(request, "pattern");
-    if (!pattern || !*pattern)
-        return problem_set(p, 400, "pattern is required");
-    if (grep_begin(&s->grep, pattern, json_member_true(request, "case_insensitive"), p) < 0)
-        return -1;
-    s->grepping = true;
-    s->grep.recursive = json_member_true(request, "recursive");
-    s->grep.lines = json_member_true(request, "stream");
-    if (json_object_object_get_ex(request, "limit", &limit) && json_object_get_int64(limit) > 0)
-        s->grep.limit = (uint64_t)json_object_get_int64(limit);
-    return 0;
-}
-
 static int read_request(struct search *s, struct json_object *request, struct problem *p)
 {
     const char *path = request ? json_member_text(request, "path") : NULL;
@@ -135,7 +150,7 @@ static int read_request(struct search *s, struct json_object *request, struct pr
         return problem_set(p, 400, "path is required");
     if (path_normalise(s->path, path, strlen(path), p) < 0)
         return -1;
-    return s->kind == SEARCH_DIGEST ? read_digest(s, request, p) : read_grep(s, request, p);
+    return s->kind == SEARCH_DIGEST ? read_digest(s, request, p) : 0;
 }
 
 static size_t body(struct http_exchange *x, void *data, const struct http_part *part)
@@ -144,8 +159,8 @@ static size_t body(struct http_exchange *x, void *data, const struct http_part *
     struct problem p;
     if (!part->last)
         return part->len;
-    struct json_object *request = json_read(part->data, part->len);
-    if (read_request(s, request, &p) < 0) {
+    s->request = json_read(part->data, part->len);
+    if (read_request(s, s->request, &p) < 0) {
         answer_problem(x, &p);
     } else {
         s->working = true;
@@ -154,7 +169,6 @@ static size_t body(struct http_exchange *x, void *data, const struct http_part *
             answer_error(x, 503, "too many searches at once");
         }
     }
-    json_object_put(request);
     return part->len;
 }
 
@@ -175,6 +189,8 @@ static void end(struct http_exchange *x, void *data, enum http_end why)
     struct search *s = data;
     (void)x, (void)why;
     s->x = NULL;
+    /* Relaxed: it is only a wish. */
+    atomic_store_explicit(&s->given_up, true, memory_order_relaxed);
     if (!s->working)
         free_search(s);
 }

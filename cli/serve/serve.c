@@ -4,6 +4,7 @@
  * waits for a signal, and takes everything down; loops and worker do the rest. */
 #include "serve/serve.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,15 @@ static int refuse(int status, const char *why)
     if (status == 2)
         say("see pfs serve --help");
     return status;
+}
+
+/* What was asked for is on stdout; a reader that has enough is not an error. */
+static int printed(int rc)
+{
+    if (rc == 0 || errno == EPIPE)
+        return 0;
+    say("stdout: %s", strerror(errno));
+    return 1;
 }
 
 /* ---- once a second ---- */
@@ -140,9 +150,12 @@ static void drop_job(struct worker_job *job)
     job->task.run(&job->task);
 }
 
-static void take_down(struct server *sv)
+static void take_down(struct server *sv, int status)
 {
-    worker_stop(&sv->worker, drop_job);
+    if (!worker_stop(&sv->worker, drop_job)) {
+        say("a search would not end and is given up");
+        _exit(status); /* it still uses what would be freed */
+    }
     handles_finish(&sv->handles);
     tree_finish(&sv->tree);
     gos_ring_set_unref(sv->room.set);
@@ -206,7 +219,7 @@ static int run(const struct config *c, const char *ready_fd)
         announce(sv, ready_fd);
         wait_for_end(sv, &signals, c->drain_timeout_ns);
     }
-    take_down(sv);
+    take_down(sv, status);
     return status;
 }
 
@@ -221,7 +234,7 @@ static int configured(const struct serve_options *options)
         serve_options_apply(options, &c, why) < 0 || config_check(&c, why) < 0)
         status = refuse(1, why);
     else if (options->print_config)
-        status = config_print(&c, stdout) == 0 ? 0 : 1;
+        status = printed(config_print(&c, stdout));
     else
         status = run(&c, options->ready_fd);
     config_finish(&c);
@@ -237,7 +250,7 @@ int serve_main(int argc, char **argv)
         return refuse(2, why);
     if (options.help) {
         serve_options_help(stdout);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return printed(fflush(stdout));
     }
     return configured(&options);
 }

@@ -3,12 +3,50 @@
  * Stored bodies; see stored.h. */
 #include "serve/stored.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "serve/answer.h"
 
+/* What all clients together may have waiting for them, since each may ask for the
+ * largest file and read nothing; and how long one may take nothing. */
+#define WAITING_MAX ((size_t)1 << 30)
+#define SEND_TIMEOUT_NS (INT64_C(60) * 1000000000)
+
+static atomic_size_t waiting;
+
 /* Below this a copy is cheaper than an exchange of its own. */
 #define COPY_MAX 65536
+
+/* Relaxed: a count, nothing hangs on its order. */
+bool stored_hold(struct stored *s)
+{
+    size_t room = s->body.room;
+    size_t before = atomic_fetch_add_explicit(&waiting, room, memory_order_relaxed);
+    if (before == 0 || before + room <= WAITING_MAX) {
+        s->held = room;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&waiting, room, memory_order_relaxed);
+    return false;
+}
+
+void stored_drop(struct stored *s)
+{
+    atomic_fetch_sub_explicit(&waiting, s->held, memory_order_relaxed);
+    s->held = 0;
+    bytes_free(&s->body);
+}
+
+void stored_send(struct http_exchange *x, struct stored *s, const struct http_reply *head)
+{
+    if (!stored_hold(s)) {
+        answer_error(x, 503, "too many large answers are under way");
+        return;
+    }
+    http_reply_stream(x, head);
+    http_set_send_timeout(x, SEND_TIMEOUT_NS);
+}
 
 enum http_flow stored_produce(struct stored *s, struct http_batch *batch)
 {
@@ -44,7 +82,7 @@ static void end(struct http_exchange *x, void *data, enum http_end why)
 {
     struct stored *s = data;
     (void)x, (void)why;
-    bytes_free(&s->body);
+    stored_drop(s);
     free(s);
 }
 
@@ -64,7 +102,7 @@ void stored_reply(struct http_exchange *x, const struct http_reply *head, struct
         s->body = *body;
         *body = (struct bytes){0};
         http_take(x, &ops, s);
-        http_reply_stream(x, &reply);
+        stored_send(x, s, &reply);
     } else if (short_one && !body->failed) {
         reply.body = body->data;
         http_reply(x, &reply);

@@ -14,7 +14,18 @@
 struct stored {
     struct bytes body;
     size_t at; /* sent so far */
+    /* private */
+    size_t held;
 };
+
+/* Count a body among those that wait for their clients. False: there are too many. */
+bool stored_hold(struct stored *s);
+
+/* The body is no longer needed, whether it was counted or not. */
+void stored_drop(struct stored *s);
+
+/* Reply with a body that the exchange's `produce` hands out, or that there is no room. */
+void stored_send(struct http_exchange *x, struct stored *s, const struct http_reply *head);
 
 enum http_flow stored_produce(struct stored *s, struct http_batch *batch);
 void stored_sent(struct stored *s, size_t bytes);

@@ -163,10 +163,11 @@ static int honour(const struct streamconf *c, const struct conf_node *config, ui
     for (int i = 0; i < 2; i++) {
         if (values[i] <= limit)
             continue;
-        const struct conf_node *node = conf_child(config, keys[i]);
-        *line = node ? node->line : config->line;
-        return problem_set(p, 400, "invalid %s: %llu bytes are more than memory_limit (%llu)",
-                           keys[i], (unsigned long long)values[i], (unsigned long long)limit);
+        const struct conf_node *node = config ? conf_child(config, keys[i]) : NULL;
+        *line = node ? node->line : config ? config->line : 0;
+        return problem_set(p, 400, "invalid %s: %llu bytes%s are more than memory_limit (%llu)",
+                           keys[i], (unsigned long long)values[i], node ? "" : " (standard)",
+                           (unsigned long long)limit);
     }
     return 0;
 }
@@ -203,8 +204,9 @@ int streamconf_read(struct streamconf *out, const struct conf_node *config, uint
     if (config && (read_sizes(&c, config, line, p) < 0 || read_durations(&c, config, line, p) < 0 ||
                    read_policy(&c.policy, config, line, p) < 0 ||
                    read_count(&c.max_streams, config, "max_streams", line, p) < 0 ||
-                   read_count(&c.max_readers, config, "max_readers", line, p) < 0 ||
-                   honour(&c, config, room_bytes, line, p) < 0))
+                   read_count(&c.max_readers, config, "max_readers", line, p) < 0))
+        return -1;
+    if (honour(&c, config, room_bytes, line, p) < 0)
         return -1;
     *out = c;
     return 0;

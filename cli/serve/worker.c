@@ -4,6 +4,10 @@
 #include "serve/worker.h"
 
 #include <string.h>
+#include <time.h>
+
+/* A job that is given up ends soon, unless it is within one line of an expression. */
+#define STOP_SECONDS 3
 
 static struct worker_job *take(struct worker *w)
 {
@@ -26,6 +30,10 @@ static void *run(void *arg)
     struct worker *w = arg;
     for (struct worker_job *job; (job = take(w)) != NULL;) {
         job->work(job);
+        pthread_mutex_lock(&w->lock);
+        job->next = w->posted;
+        w->posted = job;
+        pthread_mutex_unlock(&w->lock);
         http_loop_post(job->loop, &job->task);
     }
     return NULL;
@@ -44,21 +52,43 @@ int worker_start(struct worker *w)
     return 0;
 }
 
-void worker_stop(struct worker *w, void (*drop)(struct worker_job *job))
+void worker_done(struct worker *w, struct worker_job *job)
 {
+    pthread_mutex_lock(&w->lock);
+    for (struct worker_job **at = &w->posted; *at; at = &(*at)->next) {
+        if (*at == job) {
+            *at = job->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool worker_stop(struct worker *w, void (*drop)(struct worker_job *job))
+{
+    struct timespec deadline;
     if (!w->running)
-        return;
+        return true;
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     pthread_cond_signal(&w->news);
     pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += STOP_SECONDS;
+    if (pthread_timedjoin_np(w->thread, NULL, &deadline) != 0)
+        return false;
     w->running = false;
     while (w->first) {
         struct worker_job *job = w->first;
         w->first = job->next;
         drop(job);
     }
+    while (w->posted) { /* to loops that had ended already */
+        struct worker_job *job = w->posted;
+        w->posted = job->next;
+        drop(job);
+    }
+    return true;
 }
 
 bool worker_add(struct worker *w, struct worker_job *job)

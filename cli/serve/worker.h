@@ -25,14 +25,19 @@ struct worker {
     pthread_cond_t news;
     /* guarded by lock */
     struct worker_job *first, **last;
+    struct worker_job *posted; /* done, and not seen by their loops yet */
     unsigned n;
     bool stop;
 };
 
 int worker_start(struct worker *w);
 
-/* Jobs that did not begin are dropped. Once no loop runs any more. */
-void worker_stop(struct worker *w, void (*drop)(struct worker_job *job));
+/* The first thing that a job's task does. */
+void worker_done(struct worker *w, struct worker_job *job);
+
+/* Jobs that did not begin, or that no loop saw, are dropped. Once no loop runs any more. False: a
+ * job goes on and on, and what it uses must stay. */
+bool worker_stop(struct worker *w, void (*drop)(struct worker_job *job));
 
 /* False: there are too many. */
 bool worker_add(struct worker *w, struct worker_job *job);

@@ -10,6 +10,10 @@
 #include "base/opts.h"
 #include "ring/ring.h"
 
+/* So many rings in a row that give up nothing, since their readers block: then it is
+ * not worth the time of a writer to ask the smaller ones. */
+#define MAX_TRIES 256u
+
 struct gos_ring_set {
     /* immutable after new */
     struct gos_ring_set_opts opts;
@@ -119,6 +123,13 @@ void gos__set_drop_reader(gos_ring_set *set)
 
 /* ---- memory ---- */
 
+/* What a ring must hold to have anything to give up: the segment that is written is
+ * never. Most of thousands of rings may have no other; they are not asked. */
+static uint64_t least_of(const gos_ring *ring)
+{
+    return UINT64_C(2) << ring->shift;
+}
+
 /* The ring that holds most of those not tried in this round; a reference comes with it. */
 static gos_ring *choose_victim(gos_ring_set *set, uint64_t round)
 {
@@ -129,7 +140,7 @@ static gos_ring *choose_victim(gos_ring_set *set, uint64_t round)
     for (struct gos__list *l = set->rings.next; l != &set->rings; l = l->next) {
         gos_ring *ring = ring_of(l);
         uint64_t memory = atomic_load_explicit(&ring->memory, memory_order_relaxed);
-        if (ring->tried != round && memory > most) {
+        if (ring->tried != round && memory > most && memory >= least_of(ring)) {
             most = memory;
             best = ring;
         }
@@ -154,17 +165,18 @@ static uint64_t begin_round(gos_ring_set *set)
 int gos__set_reserve(gos_ring_set *set, gos_ring *ring, uint64_t bytes)
 {
     uint64_t round = 0;
+    unsigned tries = 0;
 
     while (!add_within(&set->bytes, bytes, set->opts.max_bytes)) {
         if (round == 0)
             round = begin_round(set);
-        gos_ring *victim = choose_victim(set, round);
+        gos_ring *victim = tries++ < MAX_TRIES ? choose_victim(set, round) : NULL;
         if (!victim)
             return gos__error(GOS_EBUDGET, "streams may hold %llu bytes, and none can be given up",
                               (unsigned long long)set->opts.max_bytes);
         uint64_t evicted = 0;
         if (gos__window_give_up(victim, &evicted) > 0)
-            round = 0; /* all may be asked again */
+            round = tries = 0; /* all may be asked again */
         atomic_fetch_add_explicit(&set->evicted, evicted, memory_order_relaxed);
         gos_ring_unref(victim);
     }

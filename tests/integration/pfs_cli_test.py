@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import built, case, check, contains, equal, main, patience, same_bytes
+from harness import built, case, check, contains, equal, eventually, main, patience, same_bytes
 from pfs_tool import Pfs, Relay, Server, Terminal, environment, wait_for_readers
 from torrentmaker import pattern
 
@@ -312,6 +312,41 @@ def uploads_and_downloads_keep_every_byte(work):
 
 
 @case
+def a_pipe_in_an_uploaded_folder_is_refused_and_not_waited_for(work):
+    _, pfs = ours()
+    local = os.path.join(work, "from")
+    os.makedirs(local)
+    os.mkfifo(os.path.join(local, "pipe"))
+    with open(os.path.join(local, "file"), "wb") as file:
+        file.write(b"content")
+    pfs.fails("upload", "-r", local, "/memfs/tree", says="pipe: is no regular file")
+    equal(pfs("cat", "/memfs/tree/file"), b"content", "the file beside it")
+
+
+@case
+def a_folder_that_was_interrupted_is_a_failure(work):
+    _, pfs = ours()
+    local = os.path.join(work, "from")
+    os.makedirs(local)
+    for i in range(3000):
+        os.close(os.open(os.path.join(local, str(i)), os.O_CREAT | os.O_WRONLY))
+    upload = pfs.start("upload", "-r", local, "/memfs/tree")
+    eventually(lambda: pfs.ended("ls", "/memfs/tree")[1], "the first of the files")
+    upload.interrupt()
+    status, _, err = upload.end()
+    equal(status, 1, f"upload -r that was interrupted: {err}")
+    contains(err, "interrupted", "upload -r")
+    equal(pfs("upload", "-r", local, "/memfs/tree"), b"", "the rest")
+    to = os.path.join(work, "to")
+    download = pfs.start("download", "-r", "/memfs/tree", to)
+    eventually(lambda: os.path.isdir(to) and os.listdir(to), "the first file here")
+    download.interrupt()
+    status, _, err = download.end()
+    equal(status, 1, f"download -r that was interrupted: {err}")
+    contains(err, "interrupted", "download -r")
+
+
+@case
 def a_download_is_gone_on_with_and_leaves_nothing_half(work):
     server, pfs = ours()
     content = pattern(3 * MIB)
@@ -400,6 +435,7 @@ def wrong_use_is_status_2_and_one_line_more(_):
                         (["ls", "--pfs-api-baseurl", "ftp://x"], "ftp://x"),
                         (["ls", "--pfs-api-baseurl", ""], "empty")):
         pfs.fails(*words, status=2, says=part)
+    contains(pfs.fails("cat", "--nonsense", "/s", status=2), "see pfs cat --help\n", "where help is")
 
 
 @case

@@ -127,6 +127,15 @@ def words_of_a_server_cannot_move_the_cursor(_):
 # ---- silence ----
 
 @case
+def a_file_that_is_said_to_be_endless_has_an_end(_):
+    def script(line):
+        if "/stat" in line:
+            return reply(200, {"name": "f", "size": 2**63 - 1, "isDir": False})
+        return reply(200, b"all there is\n", "application/octet-stream")
+    equal(Pfs(Scripted(script).url)("tail", "/f"), b"all there is\n", "tail")
+
+
+@case
 def silence_is_given_up(_):
     _, pfs = always(None)
     for words in (["ls"], ["cat", "/f"], ["write", "/f", "x"], ["write", "--stream", "/s"]):

@@ -140,6 +140,7 @@ static void wrong_words_are_told(void **state)
     (void)state;
     REFUSES("no command given", "--timeout", "5");
     REFUSES("no command nonsense", "nonsense");
+    REFUSES("serve goes before all options", "--timeout", "5", "serve");
     REFUSES("too few", "cat");
     REFUSES("too few", "cp", "/a");
     REFUSES("too many", "mv", "/a", "/b", "/c");

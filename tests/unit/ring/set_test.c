@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "rig.h"
 #include "support/data.h"
@@ -127,6 +128,40 @@ static void memory_that_cannot_be_had_is_refused(void **state)
     assert_int_equal(got.next, 3000000);
     assert_true(got.bytes > 100000);
     take_down(ring, w, r);
+    gos_ring_set_unref(set);
+}
+
+/* To ask each of them, and look through all for the next one, took half a minute. */
+static void thousands_of_small_streams_are_not_asked_one_by_one(void **state)
+{
+    (void)state;
+    enum { RINGS = 16000 };
+    gos_ring_set *set = make_set(GOS_OPTS(gos_ring_set_opts, .max_bytes = 96 * MIB));
+    gos_ring **rings = calloc(RINGS, sizeof(*rings));
+    int64_t rc = 0;
+    int n = 0;
+
+    assert_non_null(rings);
+    alarm(20); /* the watchdog */
+    while (n < RINGS && rc >= 0) {
+        struct gos_ring_opts small = {.struct_size = sizeof small,
+                                      .ring_bytes = 64 * KIB,
+                                      .channel_bytes = 64 * KIB,
+                                      .set = set};
+        assert_int_equal(gos_ring_new(&rings[n], &small), 0);
+        gos_ring_writer *w = make_writer(rings[n++]);
+        rc = try_pattern(w, 1);
+        gos_ring_writer_close(w);
+    }
+    assert_int_equal(rc, GOS_EBUDGET);
+    gos_ring_writer *w = make_writer(rings[n - 1]);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(try_pattern(w, 1), GOS_EBUDGET);
+    alarm(0);
+    gos_ring_writer_close(w);
+    for (int i = 0; i < n; i++)
+        gos_ring_unref(rings[i]);
+    free(rings);
     gos_ring_set_unref(set);
 }
 
@@ -334,6 +369,7 @@ int main(void)
         cmocka_unit_test(ring_limits_its_own_readers),
         cmocka_unit_test(busy_stream_does_not_push_out_the_small_ones),
         cmocka_unit_test(memory_that_cannot_be_had_is_refused),
+        cmocka_unit_test(thousands_of_small_streams_are_not_asked_one_by_one),
         cmocka_unit_test(unread_bytes_of_a_blocking_reader_are_not_given_up),
         cmocka_unit_test(idle_rings_are_told),
         cmocka_unit_test(idle_ring_is_deleted_if_nobody_cares),
