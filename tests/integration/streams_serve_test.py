@@ -15,8 +15,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import (Failure, Skip, built, case, check, contains, equal, eventually, long, main, patience, run,
-                     sanitized, spawn)
+from harness import (Failure, Skip, built, case, check, contains, equal, eventually, long, main,
+                     patience, run, sanitized, spawn)
 from pfs_tool import Server
 from rawhttp import Wire, ask, content_of, put
 
@@ -389,6 +389,14 @@ def memory_exhaustion_refuses_and_streams_go_on(_):
         # Room again: what was refused left nothing broken behind.
         for n in range(200):
             ask(server, f"DELETE /files?path=/streamfs/hog{n}", b"")
+
+        def there_is_room():
+            try:
+                return ask(server, "PUT /files?path=/streamfs/room", bytes(MIB)).status == 200
+            except (OSError, Failure):
+                return False
+
+        eventually(there_is_room, "what was deleted is room again")
         for _ in range(20):
             equal(writer.ask("PUT /files?path=/streamfs/s", b"behind").status, 200, "a write")
             equal(reader.read(6), b"behind", "the stream goes on")
