@@ -92,14 +92,17 @@ static void open_window(struct gos__pace *p, int64_t now)
  * stands still. (To begin a new one would count only what took long.) */
 void gos__pace_begin(struct gos__pace *p, int64_t now)
 {
-    p->pulse_ns += gos__min_i64(now - p->last_delivery, PULSE_IDLE_NS);
+    /* Who was asked and called off again was asked for some of the time: it counts once. */
+    int64_t idle = now - gos__max_i64(p->last_delivery, p->begun);
+    p->begun = now;
+    p->pulse_ns += gos__min_i64(idle, PULSE_IDLE_NS);
     int64_t busy = p->last_delivery - p->window_start;
     if (busy >= SHORT_WINDOW_NS)
         close_window(p, busy);
     if (busy >= SHORT_WINDOW_NS || !p->window_bytes || now - p->last_delivery > OLD_NS)
         open_window(p, now);
     else
-        p->window_start += now - p->last_delivery;
+        p->window_start += idle;
 }
 
 /* ---- latency ---- */

@@ -32,6 +32,7 @@ struct gos__pace {
     uint64_t window_bytes;
     int64_t window_silence;
     int64_t last_delivery;
+    int64_t begun; /* when it was last asked after a time of nothing */
     /* pulses */
     int64_t gap;          /* between two blocks while it sends */
     unsigned pulses;      /* seen, since it was last seen to send steadily */

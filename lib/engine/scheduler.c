@@ -83,6 +83,8 @@ static bool leave_to_another(const struct gos__sched *s, struct gos__sched_peer 
     {
         if (q == p || q->choked || q->stalled || s->now < q->quiet_until)
             continue;
+        if (!q->n_live && !gos__sched_urgent_room(s, q, 0))
+            continue; /* asked nothing, and may not be: no answer would bring it back here */
         if (is_sooner(s, piece, q, p) && may_ask(q, piece) && has(s, q, piece->number)) {
             p->deferred = true;
             return true;

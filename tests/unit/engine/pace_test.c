@@ -152,6 +152,25 @@ static void time_in_which_nothing_was_asked_is_not_measured(void **state)
     assert_int_equal(gos__pace_pulse_depth(&s.pace, s.now), 0);
 }
 
+/* Each jump calls off what was asked, and asks again before anything came. */
+static void idle_time_between_many_jumps_is_counted_once(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver(&s, 15, 2 * GOS__MS);
+    int64_t before = s.pace.pulse_ns;
+    for (int i = 0; i < 10; i++) {
+        s.now += 30 * GOS__MS;
+        gos__pace_begin(&s.pace, s.now);
+    }
+    s.last = s.now;
+    assert_true(s.pace.window_start <= s.now);
+    deliver(&s, 400, 2 * GOS__MS); /* 7.8 MiB/s */
+    assert_in_range(s.pace.rate, 7 * MIB, 9 * MIB);
+    assert_int_equal(s.pace.pulse_ns - before, 10 * 30 * GOS__MS + 400 * 2 * GOS__MS);
+}
+
 static void an_old_low_rate_is_raised_in_hope_and_replaced_by_the_next_measurement(void **state)
 {
     struct sender s;
@@ -304,6 +323,7 @@ int main(void)
         cmocka_unit_test(the_delay_is_the_shortest_of_late_and_may_grow_again),
         cmocka_unit_test(what_to_expect_is_the_delay_and_the_queue_at_its_rate),
         cmocka_unit_test(time_in_which_nothing_was_asked_is_not_measured),
+        cmocka_unit_test(idle_time_between_many_jumps_is_counted_once),
         cmocka_unit_test(an_old_low_rate_is_raised_in_hope_and_replaced_by_the_next_measurement),
         cmocka_unit_test(a_peer_that_sends_twice_a_second_is_known_after_two_pulses),
         cmocka_unit_test(rate_of_a_slow_peer_that_pulses_is_learned_if_it_owed_more),

@@ -215,6 +215,27 @@ static void a_slow_peer_gets_little_while_the_fast_one_is_between_pulses(void **
     assert_in_range(slow->n_requests, 0, 2);
 }
 
+/* It takes one request, and owes the answer to one that was called off: nothing can
+ * be left to it, since nothing of it will come. */
+static void nothing_is_left_to_a_peer_that_may_not_be_asked(void **state)
+{
+    struct srig *r = *state;
+    measure_two(r, FAST_NS, STEADY_NS);
+    struct srig_peer *one = &r->peer[0], *other = &r->peer[1];
+    gos__sched_set_cap(r->s, one->p, 1, true);
+    gos__sched_choke(r->s, one->p, false);
+    want_one(r, 0, 1, 1);
+    srig_step(r, 0);
+    assert_int_equal(one->n_requests, 1);
+    gos__sched_end(r->s, 0);
+    gos__sched_choke(r->s, other->p, false);
+    srig_clear(r);
+    want_one(r, 1, 4, 1);
+    srig_step(r, 0);
+    assert_int_equal(one->n_requests, 0);
+    assert_int_equal(other->n_requests, 4);
+}
+
 /* It was asked nothing for long: that it is silent does not mean that it pauses. */
 static void who_was_asked_nothing_for_long_is_asked_for_what_is_overdue(void **state)
 {
@@ -315,6 +336,7 @@ int main(void)
         T(a_block_in_the_queue_of_a_slow_peer_is_asked_twice_before_it_is_late),
         T(nobody_waits_for_the_next_pulse_of_a_peer_where_another_sends),
         T(a_slow_peer_gets_little_while_the_fast_one_is_between_pulses),
+        T(nothing_is_left_to_a_peer_that_may_not_be_asked),
         T(who_was_asked_nothing_for_long_is_asked_for_what_is_overdue),
         T(what_waits_is_never_left_to_a_peer_between_pulses_that_has_its_taste),
         T(read_ahead_does_not_come_before_what_waits_at_a_peer_with_pulses),
