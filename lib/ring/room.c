@@ -19,10 +19,11 @@ static uint64_t limit_of(const gos_ring *ring, const gos_ring_reader *r)
  * is; then it is the one who still needs the oldest that holds writers up. */
 static bool fills_index_locked(gos_ring *ring, gos_ring_reader *r) GOS_REQUIRES(ring->lock)
 {
-    uint64_t first = atomic_load_explicit(&ring->oldest_record, memory_order_relaxed);
-    uint64_t used = atomic_load_explicit(&ring->records, memory_order_acquire) - first;
+    struct gos__span span = gos__window_span_locked(ring);
 
-    return used >= ring->max_records && r->pos <= gos__window_entry(ring, first)->off;
+    /* In the middle of the oldest, too: its entry goes with all of it. */
+    return span.records - span.first >= ring->max_records &&
+           r->pos < gos__window_begin(ring, &span, span.first + 1);
 }
 
 /* The reader's time runs while writers wait, or try again and again. */

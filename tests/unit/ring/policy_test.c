@@ -274,6 +274,30 @@ static void *fire(void *arg)
     return NULL;
 }
 
+/* The records are so short that their index is full before the storage, and the
+ * reader has read half of the oldest one. */
+static void reader_inside_the_oldest_record_holds_a_full_index(void **state)
+{
+    (void)state;
+    gos_ring *ring = make_ring(64 * KIB, 64 * KIB);
+    gos_ring_writer *w = make_writer(ring);
+    gos_ring_reader *r = make_reader(ring, GOS_RING_OLDEST, GOS_RING_BLOCK);
+    char some[20] = {0}, rest[64 * KIB];
+    int64_t n = 0;
+
+    assert_int_equal(gos_ring_writer_append(w, some, sizeof some, 0, NULL), sizeof some);
+    assert_int_equal(gos_ring_reader_read(r, rest, 10, NULL, NULL), 10);
+    struct gos_slice part = {.base = some, .len = sizeof some};
+    for (int i = 0; n >= 0 && i < 100000; i++)
+        n = gos_ring_writer_try_appendv(w, &part, 1, 0);
+    assert_int_equal(n, GOS_EAGAIN);
+    struct gos_io io = {.struct_size = sizeof io, .deadline_ns = in_ms(50)};
+    assert_int_equal(gos_ring_writer_append(w, some, sizeof some, 0, &io), GOS_ETIMEDOUT);
+    assert_true(gos_ring_reader_read(r, rest, 10, NULL, NULL) == 10); /* the rest of it */
+    assert_int_equal(gos_ring_writer_append(w, some, sizeof some, 0, NULL), sizeof some);
+    take_down(ring, w, r);
+}
+
 static void blocked_append_can_be_cancelled(void **state)
 {
     struct rig *rig = *state;
@@ -444,6 +468,7 @@ int main(void)
         WITH_RIG(history_is_not_held_to_the_lag_rule),
         cmocka_unit_test(joins_while_a_writer_writes_miss_nothing),
         WITH_RIG(block_holds_writers_up_at_its_cap),
+        cmocka_unit_test(reader_inside_the_oldest_record_holds_a_full_index),
         WITH_RIG(blocked_append_gives_up_at_its_deadline),
         WITH_RIG(blocked_append_can_be_cancelled),
         WITH_RIG(block_loses_nothing),
