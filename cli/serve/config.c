@@ -325,7 +325,7 @@ static int read_server_key(struct config *c, const struct conf_node *key, char w
     if (strcmp(name, "max_connections") == 0)
         return read_count(c, key, &c->max_connections, 1u << 20, why);
     if (strcmp(name, "threads") == 0)
-        return read_count(c, key, &c->threads, 256, why);
+        return read_count(c, key, &c->threads, 64, why);
     return fail(c, key->line, why, "unknown key server.%s", name);
 }
 

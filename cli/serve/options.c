@@ -28,7 +28,7 @@ static const char *check_port(const char *text)
 
 static const char *check_threads(const char *text)
 {
-    return check_number(text, 1, 256, "is not a number from 1 to 256");
+    return check_number(text, 1, 64, "is not a number from 1 to 64");
 }
 
 static const char *check_fd(const char *text)

@@ -238,6 +238,8 @@ static void put_write(struct server *sv, struct http_exchange *x, struct handle 
         answer_error(x, 403, "permission denied: handle is not open for writing");
     else if (!query_int64(x, "offset", &offset))
         answer_error(x, 400, "invalid offset parameter");
+    else if (offset < 0)
+        answer_error(x, 500, "negative offset");
     else if (h->stream)
         upload_start(x, stream_ref(h->stream), NULL, UPLOAD_HANDLE);
     else

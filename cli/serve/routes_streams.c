@@ -116,7 +116,7 @@ static void put_stream(void *user, const char *mount, struct stream *s,
 {
     struct bytes *out = user;
     char time[JSON_TIME_BYTES];
-    bytes_text(out, out->data[out->n - 1] == '[' ? "{\"path\":" : ",{\"path\":");
+    bytes_text(out, out->n > 0 && out->data[out->n - 1] == '[' ? "{\"path\":" : ",{\"path\":");
     put_path(out, mount, s);
     for (size_t i = 0; i < FIGURES; i++)
         bytes_format(out, ",\"%s\":%llu", figures[i].name, value_of(&figures[i], stats));

@@ -21,6 +21,7 @@
 #include "serve/streamfs.h"
 
 #define SWEEP_NS SECOND
+#define BODIES_LEAST ((size_t)256 << 20) /* of all bodies that are gathered, together */
 
 static int refuse(int status, const char *why)
 {
@@ -83,8 +84,11 @@ static int make_server(struct server *sv, const struct config *c, char why[CONFI
                                          .error_body = server_error_body,
                                          .loop_begin = loop_begin,
                                          .loop_end = loop_end};
+    /* One body of the largest size must have room beside others. */
+    const size_t gathered = c->body_max > BODIES_LEAST / 2 ? 2 * c->body_max : BODIES_LEAST;
     const struct http_options options = {.loops = (unsigned)c->threads,
-                                         .max_connections = (unsigned)c->max_connections};
+                                         .max_connections = (unsigned)c->max_connections,
+                                         .max_buffered = gathered};
     const struct gos_ring_set_opts set = {.struct_size = sizeof set,
                                           .max_streams = c->max_streams,
                                           .max_readers = c->max_readers,

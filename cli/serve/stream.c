@@ -120,6 +120,8 @@ static void run_hub(struct http_task *task)
 {
     struct hub *hub = OWNER(task, struct hub, task);
     struct hub_waiter *list = NULL;
+    /* Its wake has posted this task, but may not have returned. */
+    gos_ring_disarm(hub->stream->ring, &hub->watch);
     /* Onto a list of their own: who waits again must not be woken again. */
     while (hub->first) {
         struct hub_waiter *waiter = hub->first;

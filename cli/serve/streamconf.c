@@ -189,6 +189,12 @@ static int read_durations(struct streamconf *c, const struct conf_node *config, 
         read_duration(&c->max_age_ns, config, "max_age", line, p) < 0 ||
         read_duration(&c->idle_ttl_ns, config, "idle_ttl", line, p) < 0)
         return -1;
+    if (c->block_timeout_ns == 0) {
+        *line = conf_child(config, "block_timeout")->line;
+        return problem_set(p, 400,
+                           "invalid block_timeout: writers cannot wait for 0 s; a policy "
+                           "other than block does not let them wait at all");
+    }
     return read_duration(&c->idle_keepalive_ns, config, "idle_keepalive", line, p);
 }
 

@@ -378,25 +378,21 @@ def memory_exhaustion_refuses_and_streams_go_on(_):
         with open(f"/proc/{server.child.pid}/statm") as statm:
             now = int(statm.read().split()[0]) * resource.getpagesize()
         limit(server, resource.RLIMIT_AS, now + 48 * MIB)
-        statuses = {}
-        for n in range(200):
-            try:
-                status = ask(server, f"PUT /files?path=/streamfs/hog{n}", bytes(MIB)).status
-            except (OSError, Failure):
-                status = "cut"  # there was no memory for an answer, or for the connection
-            statuses[status] = statuses.get(status, 0) + 1
-        check({200} < set(statuses) <= {200, 503, "cut"}, f"statuses {statuses}")
-        # Room again: what was refused left nothing broken behind.
-        for n in range(200):
-            ask(server, f"DELETE /files?path=/streamfs/hog{n}", b"")
 
-        def there_is_room():
+        def status_of(request, body=b""):
             try:
-                return ask(server, "PUT /files?path=/streamfs/room", bytes(MIB)).status == 200
+                return ask(server, request, body).status
             except (OSError, Failure):
-                return False
+                return "cut"  # there was no memory for an answer, or for the connection
 
-        eventually(there_is_room, "what was deleted is room again")
+        def room_is_given_back():
+            for n in range(200):
+                status_of(f"DELETE /files?path=/streamfs/hog{n}")
+            return status_of("PUT /files?path=/streamfs/room", bytes(MIB)) == 200
+
+        statuses = {status_of(f"PUT /files?path=/streamfs/hog{n}", bytes(MIB)) for n in range(200)}
+        check({200} < statuses <= {200, 503, "cut"}, f"statuses {statuses}")
+        eventually(room_is_given_back, "what was refused left nothing broken behind")
         for _ in range(20):
             equal(writer.ask("PUT /files?path=/streamfs/s", b"behind").status, 200, "a write")
             equal(reader.read(6), b"behind", "the stream goes on")
