@@ -121,7 +121,7 @@ static int upload_folder(const struct pfs_run *r, const char *local, const char 
     if (!folder)
         return pfs_fail(r, local, strerror(errno));
     struct dirent *e;
-    while ((e = readdir(folder)) && !pfs_interrupted()) {
+    while (errno = 0, (e = readdir(folder)) && !pfs_interrupted()) {
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
             continue;
         char *below = pfs_join(local, e->d_name);
@@ -131,6 +131,8 @@ static int upload_folder(const struct pfs_run *r, const char *local, const char 
         free(target);
         free(below);
     }
+    if (!e && errno)
+        worst = pfs_fail(r, local, strerror(errno));
     if (e && worst == PFS_OK)
         worst = pfs_fail(r, local, "interrupted");
     closedir(folder);

@@ -79,7 +79,7 @@ static void refuse(struct handle_read *d, int64_t code)
 static int64_t attempt(struct handle_read *d, uint64_t *at)
 {
     struct bytes out = {0};
-    bool gap = false;
+    bool gap = false, lent = false;
     int64_t n;
     if (d->own) {
         n = take(d->own, d->size, &out, &gap);
@@ -89,7 +89,12 @@ static int64_t attempt(struct handle_read *d, uint64_t *at)
         gos_ring_reader *r = d->handle->reader;
         n = r ? take(r, d->size, &out, &gap) : 0;
         *at = r ? (uint64_t)gos_ring_reader_offset(r) : 0;
+        lent = !r && d->handle->streaming;
         pthread_mutex_unlock(&d->handle->lock);
+    }
+    if (lent) { /* not the end: who streams has what comes */
+        answer_error(d->x, 409, "handle is being streamed");
+        return 0;
     }
     /* An offset means these bytes and no others. */
     if (n >= 0 && d->own && gap)

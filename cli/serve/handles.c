@@ -295,7 +295,7 @@ gos_ring_reader *handle_lend_reader(struct handle *h)
     pthread_mutex_lock(&h->lock);
     gos_ring_reader *r = h->reader;
     h->reader = NULL;
-    h->streaming = r != NULL;
+    h->streaming |= r != NULL; /* else it may be lent already */
     pthread_mutex_unlock(&h->lock);
     /* In use until it is given back. */
     if (r)

@@ -142,8 +142,8 @@ static void announce(const struct server *sv, const char *ready_fd)
         if (ready)
             fprintf(ready, "%s%s\n", unix_socket ? "" : "http://", address);
     }
-    if (ready)
-        fclose(ready);
+    if (ready_fd && (!ready || fclose(ready) != 0))
+        say("--ready-fd %s: %s; who waits there is not told", ready_fd, strerror(errno));
 }
 
 /* ---- the end ---- */

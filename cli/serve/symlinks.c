@@ -123,7 +123,11 @@ void symlinks_remove_below(struct symlinks *s, const char *path)
 bool symlinks_rename(struct symlinks *s, const char *from, const char *to, struct problem *p)
 {
     char target[PATH_BYTES];
-    if (!symlinks_read(s, from, target) || symlinks_add(s, to, target, p) < 0)
+    if (!symlinks_read(s, from, target)) {
+        problem_set(p, 404, "rename: %s: not found", from); /* it was there a moment ago */
+        return false;
+    }
+    if (symlinks_add(s, to, target, p) < 0)
         return false;
     symlinks_remove(s, from);
     return true;
