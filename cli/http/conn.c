@@ -258,6 +258,10 @@ static enum step step(struct http_conn *c, struct input *in)
         http_conn_close(c, HTTP_END_ABORTED);
         return STEP_DONE;
     }
+    if (c->x.cut && c->phase != CONN_LINGER) {
+        http_conn_close(c, HTTP_END_GONE);
+        return STEP_DONE;
+    }
     switch ((enum conn_phase)c->phase) {
     case CONN_HEAD:
         return http_request_step(c, in);

@@ -74,6 +74,7 @@ struct http_exchange {
     bool streaming; /* the latter */
     bool idle;      /* the producer has nothing */
     bool end_on_hangup, aborted;
+    bool cut; /* some of the reply is lost: nothing may follow it */
     bool length_known;
     uint64_t length_left; /* of a stream with a known length */
     struct http_framing framing;

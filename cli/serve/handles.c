@@ -91,8 +91,7 @@ static bool of_mount(const struct handle *h, const void *arg)
 static bool forgotten(const struct handle *h, const void *arg)
 {
     int64_t used = atomic_load_explicit(&h->used_ns, memory_order_relaxed);
-    /* Only the table's lock is held here; a streaming read keeps `used_ns` new by
-     * being the one who changes it last, when it ends. */
+    /* Only the table's lock is held here: a handle that is lent says so by INT64_MAX. */
     return used != INT64_MAX && *(const int64_t *)arg - used > HANDLES_IDLE_NS;
 }
 
@@ -252,8 +251,10 @@ struct handle *handles_find(struct handles *hs, uint64_t id)
     if (h)
         atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
     pthread_mutex_unlock(&hs->lock);
-    if (h && atomic_load_explicit(&h->used_ns, memory_order_relaxed) != INT64_MAX)
-        atomic_store_explicit(&h->used_ns, clock_ns(), memory_order_relaxed);
+    int64_t used = h ? atomic_load_explicit(&h->used_ns, memory_order_relaxed) : INT64_MAX;
+    if (used != INT64_MAX) /* nor may it have been lent meanwhile */
+        atomic_compare_exchange_strong_explicit(&h->used_ns, &used, clock_ns(),
+                                                memory_order_relaxed, memory_order_relaxed);
     return h;
 }
 
