@@ -130,13 +130,12 @@ static uint64_t least_of(const gos_ring *ring)
     return UINT64_C(2) << ring->shift;
 }
 
-/* The ring that holds most of those not tried in this round; a reference comes with it. */
-static gos_ring *choose_victim(gos_ring_set *set, uint64_t round)
+/* The ring that holds most of those not tried in this round. */
+static gos_ring *largest_locked(gos_ring_set *set, uint64_t round) GOS_REQUIRES(set->lock)
 {
     gos_ring *best = NULL;
     uint64_t most = 0;
 
-    gos__lock(&set->lock);
     for (struct gos__list *l = set->rings.next; l != &set->rings; l = l->next) {
         gos_ring *ring = ring_of(l);
         uint64_t memory = atomic_load_explicit(&ring->memory, memory_order_relaxed);
@@ -145,10 +144,19 @@ static gos_ring *choose_victim(gos_ring_set *set, uint64_t round)
             best = ring;
         }
     }
-    if (best) {
+    return best;
+}
+
+/* The same, with a reference; one that is being freed has nothing to give up. */
+static gos_ring *choose_victim(gos_ring_set *set, uint64_t round)
+{
+    gos_ring *best;
+
+    gos__lock(&set->lock);
+    while ((best = largest_locked(set, round))) {
         best->tried = round;
-        if (!gos__ring_try_ref(best))
-            best = NULL;
+        if (gos__ring_try_ref(best))
+            break;
     }
     gos__unlock(&set->lock);
     return best;
