@@ -90,7 +90,7 @@ def probe(child):
 
 
 def send_media(film, server, work):
-    early = reader(MEDIA)
+    early = reader("--policy", "block", MEDIA)
     wait_for_reader(MEDIA, server, work)
     ffmpeg = subprocess.Popen(["ffmpeg", "-v", "error", "-nostdin", "-i", film, "-c", "copy",
                                "-f", "mpegts", "-"], stdout=subprocess.PIPE)
