@@ -37,8 +37,11 @@ def reader(*options, into=subprocess.PIPE):
 
 
 def active_readers(path):
-    found = subprocess.run([PFS, "stat", path], text=True, capture_output=True, check=True).stdout
-    return int(found.split("'active_readers': '")[1].split("'")[0])
+    """None are there as long as the stream is not."""
+    found = subprocess.run([PFS, "stat", path], text=True, capture_output=True, check=False)
+    if found.returncode:
+        return 0
+    return int(found.stdout.split("'active_readers': '")[1].split("'")[0])
 
 
 def whole(child):
@@ -60,7 +63,6 @@ def send_film(film, server, work):
     with open(film, "rb") as file:
         content = file.read()
     early = reader("--policy", "block", STREAM)
-    subprocess.run([PFS, "touch", STREAM], check=False, stderr=subprocess.DEVNULL)
     wait_for_reader(STREAM, server, work)
     began = time.monotonic()
     with open(film, "rb") as file:
