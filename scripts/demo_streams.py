@@ -99,7 +99,7 @@ def send_media(film, server, work):
     writer = subprocess.Popen([PFS, "write", "--stream", "--seal", MEDIA], stdin=ffmpeg.stdout)
     ffmpeg.stdout.close()
     probe(early)
-    late = reader(MEDIA)
+    late = reader("--policy", "block", MEDIA)
     probe(late)
     if ffmpeg.wait(PATIENCE) or writer.wait(PATIENCE):
         raise Wrong("ffmpeg or pfs write did not end well")
