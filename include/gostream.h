@@ -8,6 +8,7 @@
 #include <gostream/error.h>
 #include <gostream/log.h>
 #include <gostream/ring.h>
+#include <gostream/ring_set.h>
 #include <gostream/source.h>
 #include <gostream/torrent.h>
 #include <gostream/version.h>

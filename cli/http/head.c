@@ -19,8 +19,8 @@ bool http_is_token_char(char c)
     return c && strchr("!#$%&'*+-.^_`|~", c);
 }
 
-/* The line at scan->line ends at `end` (its LF). True: it is the empty line that
- * ends the head. */
+/* The line at scan->line ends at `end` (its LF). 1: it is the empty line that
+ * ends the head; 0: it is another; a negative status: it is bad. */
 static int end_line(struct http_scan *scan, const char *buf, size_t end, const char **why)
 {
     if (end == scan->line || buf[end - 1] != '\r') {

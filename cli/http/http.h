@@ -106,7 +106,6 @@ unsigned http_server_loops(const struct http_server *s);
 struct http_loop *http_server_loop(struct http_server *s, unsigned index);
 unsigned http_loop_index(const struct http_loop *loop);
 void *http_loop_user(const struct http_loop *loop);
-struct http_server *http_loop_server(const struct http_loop *loop);
 bool http_loop_is_mine(const struct http_loop *loop); /* whether this is its thread */
 int64_t http_loop_now(const struct http_loop *loop);  /* CLOCK_MONOTONIC of this turn */
 

@@ -193,11 +193,6 @@ void *http_loop_user(const struct http_loop *loop)
     return loop->user;
 }
 
-struct http_server *http_loop_server(const struct http_loop *loop)
-{
-    return loop->server;
-}
-
 bool http_loop_is_mine(const struct http_loop *loop)
 {
     return loop == this_threads;

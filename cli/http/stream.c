@@ -4,8 +4,7 @@
  * straight from where it lies. */
 #include "http/private.h"
 
-/* Pieces whose bytes are all counted against a promised length. Returns whether the
- * promise is kept with them. */
+/* Cut what is more than was promised. */
 static void clamp_to_length(struct http_exchange *x, struct http_batch *b)
 {
     uint64_t left = x->length_left;

@@ -18,7 +18,7 @@ static bool ends_with(const char *text, size_t n, const char *end)
     return n >= k && !memcmp(text + n - k, end, k);
 }
 
-/* Of "http://user@host:port/path": host, without brackets. */
+/* Whether "host:port/path" is this machine, and no proxy may stand before it. */
 static bool is_loopback(const char *after_scheme)
 {
     size_t n = strcspn(after_scheme, "/");

@@ -42,11 +42,6 @@ long client_status(const struct client *c)
     return c->status;
 }
 
-bool client_missing(const struct client *c)
-{
-    return c->status == 404 || (c->status >= 400 && strstr(c->error, "not found"));
-}
-
 /* ---- ordinary calls ---- */
 
 static int gather(void *user, const void *data, size_t n)

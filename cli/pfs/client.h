@@ -39,10 +39,6 @@ const char *client_error(const struct client *c);
 /* The status of the last answer; 0: there was none. */
 long client_status(const struct client *c);
 
-/* The last call was refused because there is no such path. Servers differ in the
- * status; all of them say it in words. */
-bool client_missing(const struct client *c);
-
 /* ---- ordinary calls ---- */
 
 struct client_call {

@@ -121,7 +121,9 @@ static void put_stream(void *user, const char *mount, struct stream *s,
     for (size_t i = 0; i < FIGURES; i++)
         bytes_format(out, ",\"%s\":%llu", figures[i].name, value_of(&figures[i], stats));
     bytes_format(out, ",\"epoch\":%u,\"state\":\"%s\",\"policy\":\"%s\"", stats->epoch,
-                 stats->state == GOS_RING_STATE_OPEN ? "open" : "sealed",
+                 stats->state == GOS_RING_STATE_OPEN     ? "open"
+                 : stats->state == GOS_RING_STATE_SEALED ? "sealed"
+                                                         : "deleted",
                  stream_policy_name(s->conf.policy));
     bytes_format(out, ",\"ring_buffer_size\":%llu,\"channel_buffer_size\":%llu",
                  (unsigned long long)stats->ring_bytes, (unsigned long long)stats->channel_bytes);

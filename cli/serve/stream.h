@@ -11,6 +11,7 @@
 
 #include <gostream.h>
 #include <gostream/ring.h>
+#include <gostream/ring_set.h>
 
 #include "http/http.h"
 #include "serve/streamconf.h"

@@ -200,7 +200,8 @@ static void end(struct http_exchange *x, void *data, enum http_end why)
 {
     struct upload *u = data;
     (void)x;
-    /* What a client sent before it went is in the stream: also half a chunk. */
+    /* What a client sent before it went is in the stream, half a chunk too, unless
+     * readers hold it up: nobody is left to wait for them. */
     if (!u->answered && u->held.n > 0 && why != HTTP_END_DONE) {
         struct gos_slice part = {.base = u->held.data, .len = u->held.n};
         gos_ring_writer_try_appendv(u->writer, &part, 1, u->flags);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include <gostream/ring.h>
+#include <gostream/ring_set.h>
 
 #include "base/list.h"
 #include "base/thread.h"

@@ -6,6 +6,7 @@
 #define TESTS_SOAK_STREAMS_H
 
 #include <gostream/ring.h>
+#include <gostream/ring_set.h>
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <gostream/ring.h>
+#include <gostream/ring_set.h>
 
 #define SEED 11u
 #define KIB 1024u
