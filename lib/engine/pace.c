@@ -25,6 +25,7 @@
 #define PULSE_GAPS 8
 #define PULSES_BELIEVED 2
 #define PULSE_FORGET_NS (5 * GOS__SECOND) /* so long without a pause: it sends steadily */
+#define PULSE_DOUBT_NS GOS__SECOND        /* ... it may have become slow, or fast */
 #define PULSE_IDLE_NS (500 * GOS__MS)     /* in a longer idle time it may not save up more */
 #define PULSE_DEPTH 2
 #define PULSE_TASTE (4u * GOS__PACE_BLOCK) /* in one pulse; less says nothing about the rate */
@@ -68,10 +69,17 @@ void gos__pace_age(struct gos__pace *p, int64_t now)
     p->hoped = true;
 }
 
-static void close_window(struct gos__pace *p, int64_t ns)
+/* Of who sends in pulses a measurement says nothing, since the time between two of them
+ * is in it or is not. But who made no pause for long although it owed something does
+ * not send so any more, and must not pass for as fast as it was until that is certain. */
+static bool tells_rate(const struct gos__pace *p, bool owes)
 {
-    /* The time between two pulses says nothing when little was asked in it. */
-    if (p->pulses < PULSES_BELIEVED)
+    return p->pulses < PULSES_BELIEVED || (owes && p->pulse_ns > PULSE_DOUBT_NS);
+}
+
+static void close_window(struct gos__pace *p, int64_t ns, bool owes)
+{
+    if (tells_rate(p, owes))
         learn_rate(p, p->window_bytes, ns);
     /* A peer that sends in bursts must find enough in its queue for a whole one. */
     p->silence = gos__max_i64(p->window_silence, p->silence - p->silence / 8);
@@ -98,7 +106,7 @@ void gos__pace_begin(struct gos__pace *p, int64_t now)
     p->pulse_ns += gos__min_i64(idle, PULSE_IDLE_NS);
     int64_t busy = p->last_delivery - p->window_start;
     if (busy >= SHORT_WINDOW_NS)
-        close_window(p, busy);
+        close_window(p, busy, false);
     if (busy >= SHORT_WINDOW_NS || !p->window_bytes || now - p->last_delivery > OLD_NS)
         open_window(p, now);
     else
@@ -133,6 +141,7 @@ static void watch_pulses(struct gos__pace *p, const struct gos__pace_answer *a)
         bool all_it_may = a->queued > 1 || p->pulse_bytes > PULSE_TASTE;
         if (p->pulses++ && all_it_may)
             learn_rate(p, p->pulse_bytes, p->pulse_ns);
+        p->pause = gos__max_i64(quiet, p->pause - p->pause / 8);
         p->pulse_ns = 0;
         p->pulse_bytes = 0;
         return;
@@ -150,7 +159,7 @@ bool gos__pace_between_pulses(const struct gos__pace *p, int64_t silent)
 
 bool gos__pace_pulse_is_due(const struct gos__pace *p, int64_t now)
 {
-    int64_t early = p->last_delivery + p->silence - now;
+    int64_t early = p->last_delivery + p->pause - now;
     return early < PULSE_DUE_NS && early > -PULSE_DUE_NS;
 }
 
@@ -174,7 +183,7 @@ void gos__pace_received(struct gos__pace *p, const struct gos__pace_answer *a, i
     p->window_bytes += a->len;
     p->window_silence = gos__max_i64(p->window_silence, a->quiet);
     if (now - p->window_start >= RATE_WINDOW_NS) {
-        close_window(p, now - p->window_start);
+        close_window(p, now - p->window_start, a->queued > 1);
         open_window(p, now);
     } else if (!p->rate && p->depth < GOS__PACE_MAX_DEPTH) {
         p->depth++; /* until it is measured the queue doubles with each round trip */

@@ -9,7 +9,8 @@
  * asked now will be here: at once while the peer is sending, else not before its
  * next pulse; and what it was asked lies in its send buffer by then, beyond any
  * cancel. So a peer known for pulses is asked for one block of what a reader
- * waits for, and for the rest as soon as it is seen to send. */
+ * waits for, and for the rest as soon as it is seen to send; or in its turn, where
+ * so much is wanted after it that nothing of it will be called off. */
 #ifndef GOS_ENGINE_PACE_H
 #define GOS_ENGINE_PACE_H
 
@@ -36,6 +37,7 @@ struct gos__pace {
     /* pulses */
     int64_t gap;          /* between two blocks while it sends */
     unsigned pulses;      /* seen, since it was last seen to send steadily */
+    int64_t pause;        /* between two of them, the longest of late */
     int64_t pulse_ns;     /* since the last one began, long times of idleness not counted */
     uint64_t pulse_bytes; /* in that time */
 };

@@ -29,6 +29,7 @@ struct gos__plan_cursor {
     uint64_t wants;      /* bytes, from `next` on */
     uint64_t next;       /* in the torrent: where its reader will go on */
     uint64_t piece, end; /* the next one to choose; behind the last one */
+    int64_t needed_ns;   /* its reader needs that one in so long; INT64_MAX: there is none */
     uint64_t rate;
     int64_t later; /* nobody waits for it */
 };
@@ -205,26 +206,27 @@ static void share(gos_session *s, struct plan *pl, bool later) GOS_REQUIRES(s->l
     }
 }
 
-/* When the reader will need the piece, counted from now. */
+/* When the reader will need the next piece, counted from now. */
 static int64_t needed_in(const struct gos__plan_cursor *c)
 {
+    if (c->piece >= c->end)
+        return INT64_MAX;
     uint64_t at = c->piece * c->torrent->view->piece_length;
     uint64_t ahead = at > c->next ? at - c->next : 0; /* at most a window: no overflow */
     return (int64_t)(ahead * 1000 / c->rate) * GOS__MS + c->later;
 }
 
+/* Many cursors and many small pieces meet here: only what has changed is computed again. */
 static void choose_ahead(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
 {
+    for (uint32_t i = 0; i < pl->n_cursors; i++)
+        s->plan_cursors[i].needed_ns = needed_in(&s->plan_cursors[i]);
     for (;;) {
         struct gos__plan_cursor *first = NULL;
-        int64_t first_ns = INT64_MAX;
         for (uint32_t i = 0; i < pl->n_cursors; i++) {
             struct gos__plan_cursor *c = &s->plan_cursors[i];
-            int64_t ns = c->piece < c->end ? needed_in(c) : INT64_MAX;
-            if (ns < first_ns) {
-                first_ns = ns;
+            if (c->needed_ns < (first ? first->needed_ns : INT64_MAX))
                 first = c;
-            }
         }
         if (!first)
             return;
@@ -233,6 +235,7 @@ static void choose_ahead(gos_session *s, struct plan *pl) GOS_REQUIRES(s->lock)
             first->piece++;
         else
             first->end = 0;
+        first->needed_ns = needed_in(first);
     }
 }
 

@@ -13,7 +13,8 @@
 #define HEDGE_ON_NS (5 * GOS__MS) /* there was something to hedge, and may be more */
 #define HEDGE_EXTRA 4             /* what is late need not wait for a place in a queue either */
 #define SOONER_NS (20 * GOS__MS)  /* what is less does not count */
-#define HEDGE_SOONER_NS (500 * GOS__MS) /* what is not late yet must come so much sooner */
+#define HEDGE_SOONER_NS (200 * GOS__MS)  /* what is not late yet must come so much sooner */
+#define HEDGE_OVERDUE_NS (500 * GOS__MS) /* ... and so much if only what was expected is past */
 /* So much later than the first the second may come to its own pause: who limits
  * himself all at once with the others helps nobody. */
 #define HEDGE_PAUSE_NS (120 * GOS__MS)
@@ -168,27 +169,22 @@ static bool has_room_for_late(const struct gos__sched *s, const struct gos__sche
     return gos__sched_urgent_room(s, p, HEDGE_EXTRA);
 }
 
-static struct gos__sched_peer *second_peer(const struct gos__sched *s,
-                                           const struct gos__sched_piece *piece,
-                                           const struct gos__sched_peer *first)
+/* How much time is left to be won, less what is not worth it. What is overdue may be
+ * here at any moment, and is expected to need as long again. */
+static int64_t to_win(const struct gos__sched *s, const struct gos__sched_request *r)
 {
-    struct gos__sched_peer *best = NULL;
-    GOS__SCHED_EACH_PEER(s, p)
-    {
-        if (p == first || p->stalled || !has_room_for_late(s, p) || !may_ask(p, piece))
-            continue;
-        bool sat = gos__sched_sat_on(piece, p), best_sat = best && gos__sched_sat_on(piece, best);
-        if (best && (sat != best_sat ? sat : gos__sched_expect(s, p) >= gos__sched_expect(s, best)))
-            continue;
-        if (has(s, p, piece->number))
-            best = p;
-    }
-    return best;
+    return r->due > s->now ? r->due - s->now - HEDGE_SOONER_NS : s->now - r->due - HEDGE_OVERDUE_NS;
+}
+
+/* Whether to look for a second peer at all. */
+static bool is_suspect(const struct gos__sched *s, const struct gos__sched_peer *first,
+                       const struct gos__sched_request *r)
+{
+    return s->now >= r->until || to_win(s, r) > 0 || gos__sched_paused(s, first);
 }
 
 /* Late already, or certain to be: it sits in the queue of a slow peer, and one
- * that was measured would have it here much sooner. What is overdue is expected to
- * need as long again. */
+ * that was measured would have it here much sooner. */
 static bool worth_it(const struct gos__sched *s, const struct gos__sched_peer *first,
                      const struct gos__sched_request *r, const struct gos__sched_peer *second)
 {
@@ -199,8 +195,28 @@ static bool worth_it(const struct gos__sched *s, const struct gos__sched_peer *f
                !gos__pace_pulse_is_due(&first->pace, s->now);
     if (!second->pace.rate || gos__sched_paused(s, second))
         return false;
-    int64_t left = r->due > s->now ? r->due - s->now : s->now - r->due;
-    return left > 3 * gos__sched_expect(s, second) + HEDGE_SOONER_NS;
+    return to_win(s, r) > 2 * gos__sched_expect(s, second);
+}
+
+/* Of those whom it is worth to ask, the one that should have it here first; who sat on
+ * a request of this piece comes last. */
+static struct gos__sched_peer *second_peer(const struct gos__sched *s,
+                                           const struct gos__sched_piece *piece,
+                                           const struct gos__sched_peer *first,
+                                           const struct gos__sched_request *r)
+{
+    struct gos__sched_peer *best = NULL;
+    GOS__SCHED_EACH_PEER(s, p)
+    {
+        if (p == first || p->stalled || !has_room_for_late(s, p) || !may_ask(p, piece))
+            continue;
+        bool sat = gos__sched_sat_on(piece, p), best_sat = best && gos__sched_sat_on(piece, best);
+        if (best && (sat != best_sat ? sat : gos__sched_expect(s, p) >= gos__sched_expect(s, best)))
+            continue;
+        if (worth_it(s, first, r, p) && has(s, p, piece->number))
+            best = p;
+    }
+    return best;
 }
 
 static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
@@ -210,11 +226,12 @@ static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
         if (b->n_owners != 1)
             continue;
         const struct gos__sched_peer *first = b->owner[0].peer;
-        struct gos__sched_peer *p = second_peer(s, piece, first);
-        if (!p)
-            return;
-        if (!worth_it(s, first, &first->request[b->owner[0].slot], p))
+        const struct gos__sched_request *r = &first->request[b->owner[0].slot];
+        if (!is_suspect(s, first, r))
             continue;
+        struct gos__sched_peer *p = second_peer(s, piece, first, r);
+        if (!p)
+            continue; /* there may be one for a block of another peer */
         gos__sched_ask(s, p, piece, i, true);
         s->stats.hedges++;
     }
@@ -360,6 +377,8 @@ int64_t gos__sched_step(struct gos__sched *s, int64_t now)
     release_abandoned(s);
     fill(s, s->awaited, false);
     hedge(s);
+    /* Where there is read-ahead, what is awaited and still nobody's goes before it, to
+     * peers between two pulses as well: who reads on calls nothing off. */
     fill(s, s->order_len, false);
     fill(s, s->order_len, true);
     return finish_pass(s);

@@ -151,7 +151,7 @@ bool gos__sched_paused(const struct gos__sched *s, const struct gos__sched_peer 
     if (p->n_live)
         return gos__pace_between_pulses(&p->pace, s->now - p->waiting_since);
     int64_t idle = s->now - p->pace.last_delivery;
-    return gos__pace_between_pulses(&p->pace, idle) && idle < p->pace.silence;
+    return gos__pace_between_pulses(&p->pace, idle) && idle < p->pace.pause;
 }
 
 bool gos__sched_urgent_room(const struct gos__sched *s, const struct gos__sched_peer *p,
@@ -181,20 +181,21 @@ static void send_request(struct gos__sched *s, struct gos__sched_peer *p, uint8_
 }
 
 /* A request that was only to keep the peer is called off before the same block is
- * asked for in earnest: it may not be asked of one peer twice at a time. */
+ * asked for in earnest: it may not be asked of one peer twice at a time. (What was
+ * given up before was called off then.) */
 static void call_off_kept_up(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                              uint32_t block)
 {
-    uint8_t slot;
-    if (!p->n_kept_up || !find_stale(p, piece, block, &slot))
-        return;
-    struct gos__sched_request *r = &p->request[slot];
-    if (!r->kept_up || r->called_off)
-        return;
-    r->called_off = true;
-    r->until = s->now + STALE_NS;
-    s->stats.cancels++;
-    s->out.cancel(s->user, p->handle, piece, block);
+    for (unsigned i = 0; p->n_kept_up && p->n_stale && i < GOS__SCHED_MAX_QUEUE; i++) {
+        struct gos__sched_request *r = &p->request[i];
+        if (r->state != GOS__SCHED_STALE || !r->kept_up || r->called_off || r->piece != piece ||
+            r->block != block)
+            continue;
+        r->called_off = true;
+        r->until = s->now + STALE_NS;
+        s->stats.cancels++;
+        s->out.cancel(s->user, p->handle, piece, block);
+    }
 }
 
 void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos__sched_piece *piece,

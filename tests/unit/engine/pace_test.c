@@ -53,12 +53,16 @@ static void deliver(struct sender *s, unsigned n, int64_t gap)
         deliver_after(s, gap, false);
 }
 
+static void pulse_and_pause(struct sender *s, int64_t pause)
+{
+    deliver(s, 63, 2 * GOS__MS);
+    deliver_after(s, pause, false); /* the first of the next one */
+}
+
 /* Half a second of a peer that may send 2 MiB/s: all of it at once, then silence. */
 static void pulse(struct sender *s)
 {
-    int64_t end = s->last + PULSE_NS;
-    deliver(s, 63, 2 * GOS__MS);
-    deliver_after(s, end - s->now, false); /* the first of the next one */
+    pulse_and_pause(s, PULSE_NS - 126 * GOS__MS);
 }
 
 static void start_pulsing(struct sender *s)
@@ -102,6 +106,18 @@ static void no_queue_is_deeper_than_the_deepest(void **state)
     start(&s);
     deliver(&s, 20000, 100000); /* 156 MiB/s */
     assert_int_equal(s.pace.depth, GOS__PACE_MAX_DEPTH);
+}
+
+/* What is queued there comes after a jump, whether it is called off or not. */
+static void the_queue_of_a_very_distant_peer_is_no_deeper_than_for_a_second(void **state)
+{
+    struct sender s;
+    (void)state;
+    start(&s);
+    deliver_after(&s, 3 * GOS__SECOND, true);
+    deliver(&s, 640, GOS__SECOND / 64); /* 1 MiB/s */
+    assert_int_equal(s.pace.latency, 3 * GOS__SECOND);
+    assert_in_range(s.pace.depth, 64 * 9 / 10, 64 * 11 / 10 + GOS__PACE_MIN_DEPTH);
 }
 
 static void the_delay_is_the_shortest_of_late_and_may_grow_again(void **state)
@@ -242,6 +258,60 @@ static void rate_of_a_fast_peer_is_not_lowered_by_pulses_of_which_little_was_ask
     assert_in_range(s.pace.rate, rate * 95 / 100, rate * 105 / 100);
 }
 
+/* It sends without a pause now, but slowly: that is no pulse, and what it may send at
+ * most. Nobody shall count on its old rate until its pulses are forgotten. */
+static void a_peer_that_pulsed_and_drips_now_is_known_to_be_slow_within_three_seconds(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    deliver(&s, 48, 60 * GOS__MS); /* 267 KiB/s */
+    assert_true(gos__pace_pulse_depth(&s.pace, s.now) > 0);
+    assert_in_range(s.pace.rate, MIB / 4, MIB / 3);
+}
+
+/* Of a distant one what is asked now and then comes as slowly in the middle of a pulse. */
+static void rate_of_a_peer_with_pulses_is_not_lowered_within_a_second(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    uint64_t rate = s.pace.rate;
+    deliver(&s, 16, 60 * GOS__MS);
+    assert_int_equal(s.pace.rate, rate);
+}
+
+static void rate_of_a_peer_with_pulses_is_not_lowered_by_a_queue_that_runs_dry(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    uint64_t rate = s.pace.rate;
+    for (int i = 0; i < 33; i++)
+        deliver_queued(&s, 60 * GOS__MS, false, 1);
+    assert_int_equal(s.pace.rate, rate);
+}
+
+/* A pulse may last longer than a measurement: what it sends in it is more than its rate. */
+static void rate_of_a_peer_with_long_pulses_is_what_it_sends_from_one_to_the_next(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 8; i++) {
+        deliver(&s, 79, 5 * GOS__MS); /* 3.1 MiB/s for 0.4 s */
+        deliver_after(&s, 305 * GOS__MS, false);
+    }
+    uint64_t mean = 80 * GOS__PACE_BLOCK * UINT64_C(10) / 7;
+    assert_in_range(s.pace.rate, mean * 95 / 100, mean * 105 / 100);
+}
+
 static void it_is_between_two_pulses_when_it_has_been_silent_for_a_moment(void **state)
 {
     struct sender s;
@@ -258,6 +328,40 @@ static void it_is_between_two_pulses_when_it_has_been_silent_for_a_moment(void *
     int64_t sending = gos__pace_expect(&s.pace, 0, s.now);
     int64_t silent = gos__pace_expect(&s.pace, 0, s.now + 51 * GOS__MS);
     assert_in_range(silent - sending, 100 * GOS__MS, PULSE_NS);
+}
+
+static void its_pause_is_the_longest_of_late(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse_and_pause(&s, 400 * GOS__MS);
+    pulse_and_pause(&s, 450 * GOS__MS);
+    assert_int_equal(s.pace.pause, 450 * GOS__MS);
+    pulse_and_pause(&s, 200 * GOS__MS); /* it was asked in the middle of it, perhaps */
+    assert_in_range(s.pace.pause, 350 * GOS__MS, 450 * GOS__MS);
+    for (int i = 0; i < 20; i++)
+        pulse_and_pause(&s, 200 * GOS__MS);
+    assert_int_equal(s.pace.pause, 200 * GOS__MS);
+}
+
+static void short_measurements_within_a_pulse_say_nothing_about_the_next_one(void **state)
+{
+    struct sender s;
+    (void)state;
+    start_pulsing(&s);
+    for (int i = 0; i < 4; i++)
+        pulse(&s);
+    for (int i = 0; i < 3; i++) { /* jumps: each asks anew */
+        deliver(&s, 30, 2 * GOS__MS);
+        gos__pace_begin(&s.pace, s.now);
+    }
+    int64_t due = s.now + PULSE_NS - 126 * GOS__MS;
+    assert_false(gos__pace_pulse_is_due(&s.pace, due - 60 * GOS__MS));
+    assert_true(gos__pace_pulse_is_due(&s.pace, due - 40 * GOS__MS));
+    assert_true(gos__pace_pulse_is_due(&s.pace, due + 40 * GOS__MS));
+    assert_false(gos__pace_pulse_is_due(&s.pace, due + 60 * GOS__MS));
 }
 
 static void pulses_are_forgotten_when_it_sends_steadily_for_five_seconds(void **state)
@@ -320,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_steady_peer_has_its_rate_and_a_queue_for_a_fifth_of_a_second),
         cmocka_unit_test(the_queue_of_a_peer_that_was_not_measured_grows_with_each_answer),
         cmocka_unit_test(no_queue_is_deeper_than_the_deepest),
+        cmocka_unit_test(the_queue_of_a_very_distant_peer_is_no_deeper_than_for_a_second),
         cmocka_unit_test(the_delay_is_the_shortest_of_late_and_may_grow_again),
         cmocka_unit_test(what_to_expect_is_the_delay_and_the_queue_at_its_rate),
         cmocka_unit_test(time_in_which_nothing_was_asked_is_not_measured),
@@ -328,7 +433,13 @@ int main(void)
         cmocka_unit_test(a_peer_that_sends_twice_a_second_is_known_after_two_pulses),
         cmocka_unit_test(rate_of_a_slow_peer_that_pulses_is_learned_if_it_owed_more),
         cmocka_unit_test(rate_of_a_fast_peer_is_not_lowered_by_pulses_of_which_little_was_asked),
+        cmocka_unit_test(a_peer_that_pulsed_and_drips_now_is_known_to_be_slow_within_three_seconds),
+        cmocka_unit_test(rate_of_a_peer_with_pulses_is_not_lowered_within_a_second),
+        cmocka_unit_test(rate_of_a_peer_with_pulses_is_not_lowered_by_a_queue_that_runs_dry),
+        cmocka_unit_test(rate_of_a_peer_with_long_pulses_is_what_it_sends_from_one_to_the_next),
         cmocka_unit_test(it_is_between_two_pulses_when_it_has_been_silent_for_a_moment),
+        cmocka_unit_test(its_pause_is_the_longest_of_late),
+        cmocka_unit_test(short_measurements_within_a_pulse_say_nothing_about_the_next_one),
         cmocka_unit_test(pulses_are_forgotten_when_it_sends_steadily_for_five_seconds),
         cmocka_unit_test(a_slow_steady_peer_is_not_taken_for_one_that_pulses),
         cmocka_unit_test(a_slow_peer_that_begins_quickly_is_not_taken_for_one_that_pulses),

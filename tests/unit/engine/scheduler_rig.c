@@ -118,6 +118,12 @@ void srig_want(struct srig *r, uint32_t n, uint32_t n_blocks, size_t awaited)
     assert_int_equal(gos__sched_order(r->s, order, n, awaited), 0);
 }
 
+void srig_want_one(struct srig *r, uint32_t piece, uint32_t n_blocks, size_t awaited)
+{
+    assert_int_equal(gos__sched_begin(r->s, piece, n_blocks, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, &piece, 1, awaited), 0);
+}
+
 void srig_deliver(struct srig *r, struct srig_peer *p, uint32_t piece, uint32_t block)
 {
     gos__sched_received(r->s, p->p, piece, block, SRIG_BLOCK, r->now);
@@ -133,6 +139,53 @@ void srig_deliver_all(struct srig *r, struct srig_peer *p, int64_t ns)
             srig_deliver(r, p, p->log[i].piece, p->log[i].block);
     }
     p->n = p->n_requests = p->n_cancels = 0;
+}
+
+void srig_measure(struct srig *r, struct srig_peer *p, uint32_t piece, uint32_t n, int64_t gap)
+{
+    gos__sched_choke(r->s, p->p, false);
+    srig_want_one(r, piece, n, 1);
+    srig_clear(r);
+    srig_step(r, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(i < p->n && !p->log[i].cancel);
+        r->now += gap;
+        srig_deliver(r, p, p->log[i].piece, p->log[i].block);
+        srig_step(r, 0);
+    }
+    gos__sched_end(r->s, piece);
+    gos__sched_choke(r->s, p->p, true);
+    srig_step(r, 0);
+    srig_clear(r);
+}
+
+/* There is always more to ask it for, nothing of it awaited. */
+void srig_pulses(struct srig *r, struct srig_peer *p)
+{
+    enum { FIRST = 20, PIECES = 20, PULSES = 5 };
+    uint32_t order[PIECES];
+    uint64_t cancels = srig_stats(r).cancels;
+    for (uint32_t i = 0; i < PIECES; i++) {
+        order[i] = FIRST + i;
+        assert_int_equal(gos__sched_begin(r->s, order[i], 64, NULL), 0);
+    }
+    assert_int_equal(gos__sched_order(r->s, order, PIECES, 0), 0);
+    gos__sched_choke(r->s, p->p, false);
+    srig_clear(r);
+    srig_step(r, 0);
+    for (unsigned i = 0; i < PULSES * 40; i++) {
+        if (i > 0 && i % 40 == 0)
+            srig_step(r, SRIG_PAUSE_NS);
+        assert_true(i < p->n);
+        r->now += 2 * GOS__MS;
+        srig_deliver(r, p, p->log[i].piece, p->log[i].block);
+        srig_step(r, 0);
+    }
+    assert_int_equal(srig_stats(r).cancels, cancels);
+    for (uint32_t i = 0; i < PIECES; i++)
+        gos__sched_end(r->s, order[i]);
+    srig_step(r, 0);
+    srig_clear(r);
 }
 
 static bool noted(const struct srig_peer *p, bool cancel, uint32_t piece, uint32_t block)

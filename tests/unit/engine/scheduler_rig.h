@@ -47,10 +47,19 @@ void srig_step(struct srig *r, int64_t ns);
 void srig_clear(struct srig *r);
 /* Begin pieces 0 .. n-1 and want them in this order. */
 void srig_want(struct srig *r, uint32_t n, uint32_t n_blocks, size_t awaited);
+/* A piece that nobody else has blocks of, wanted alone. */
+void srig_want_one(struct srig *r, uint32_t piece, uint32_t n_blocks, size_t awaited);
 /* A block comes from a peer, and is kept. */
 void srig_deliver(struct srig *r, struct srig_peer *p, uint32_t piece, uint32_t block);
 /* All that the peer was asked since srig_clear() comes, in `ns`. */
 void srig_deliver_all(struct srig *r, struct srig_peer *p, int64_t ns);
+/* The peer sends `n` blocks, one each `gap`, and is known for its rate then. It chokes us
+ * afterwards, and the others shall do so all the time. */
+void srig_measure(struct srig *r, struct srig_peer *p, uint32_t piece, uint32_t n, int64_t gap);
+/* The peer sends in pulses, and is known for it then: 40 blocks at once, one each 2 ms,
+ * and nothing for SRIG_PAUSE_NS. It has just stopped; nothing is wanted any more. */
+#define SRIG_PAUSE_NS (420 * GOS__MS)
+void srig_pulses(struct srig *r, struct srig_peer *p);
 bool srig_asked(const struct srig_peer *p, uint32_t piece, uint32_t block);
 bool srig_cancelled(const struct srig_peer *p, uint32_t piece, uint32_t block);
 struct gos__sched_stats srig_stats(const struct srig *r);

@@ -234,20 +234,65 @@ static void idle_peer_that_does_not_answer_even_this_is_asked_no_more(void **sta
     assert_int_equal(p->n_requests, 2);
 }
 
+/* A reader waits for a piece of one block. */
+static void want_block(struct srig *r, uint32_t piece)
+{
+    assert_int_equal(gos__sched_begin(r->s, piece, 1, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, &piece, 1, 1), 0);
+}
+
 static void what_was_asked_to_keep_a_peer_is_called_off_when_it_is_wanted(void **state)
 {
     struct srig *r = *state;
     struct srig_peer *p = idle_peer(r);
     pass_time(r, 40 * GOS__SECOND);
     assert_true(srig_asked(p, 2, 0));
-    assert_int_equal(gos__sched_begin(r->s, 2, 1, NULL), 0);
-    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){2}, 1, 1), 0);
+    want_block(r, 2);
     srig_step(r, GOS__SECOND); /* it is owed still */
     assert_int_equal(p->n, 3);
     assert_true(p->log[1].cancel);
     assert_int_equal(p->log[1].piece, 2);
     assert_false(p->log[2].cancel);
     assert_int_equal(p->log[2].piece, 2);
+    /* Once: what is called off next is the other request. */
+    gos__sched_end(r->s, 2);
+    want_block(r, 2);
+    srig_step(r, GOS__SECOND);
+    assert_int_equal(p->n_cancels, 2);
+    assert_int_equal(p->n_requests, 3);
+}
+
+/* A slow peer owes the same block already, to a request that was called off. */
+static void what_was_asked_to_keep_a_peer_is_called_off_beside_an_older_request(void **state)
+{
+    struct srig *r = *state;
+    struct srig_peer *p = srig_seed(r, 0);
+    assert_int_equal(gos__sched_begin(r->s, 50, 20, NULL), 0);
+    assert_int_equal(gos__sched_begin(r->s, 0, 1, NULL), 0);
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){50}, 1, 1), 0);
+    srig_step(r, 0);
+    for (uint32_t i = 0; i < 6; i++) { /* a block a second */
+        pass_time(r, GOS__SECOND);
+        srig_deliver(r, p, 50, i);
+    }
+    assert_int_equal(gos__sched_order(r->s, (uint32_t[]){50, 0}, 2, 2), 0);
+    srig_step(r, 0);
+    assert_true(srig_asked(p, 0, 0));
+    for (uint32_t i = 6; i < 20; i++) {
+        pass_time(r, 2400 * GOS__MS);
+        srig_deliver(r, p, 50, i);
+    }
+    gos__sched_end(r->s, 0); /* after 33.6 s: a cancel is remembered for 10 s */
+    srig_clear(r);
+    pass_time(r, 6500 * GOS__MS);
+    assert_int_equal(p->n_cancels, 1);
+    assert_int_equal(p->n_requests, 1); /* after 40 s, to keep it */
+    assert_true(srig_asked(p, 0, 0));
+    want_block(r, 0);
+    srig_step(r, GOS__SECOND);
+    assert_int_equal(p->n_requests, 2);
+    assert_int_equal(p->n_cancels, 2);
+    assert_false(p->log[p->n - 1].cancel);
 }
 
 /* Without the fast extension the choke is all the answer there is. */
@@ -353,6 +398,7 @@ int main(void)
         T(idle_peer_is_asked_for_something_each_forty_seconds),
         T(idle_peer_that_does_not_answer_even_this_is_asked_no_more),
         T(what_was_asked_to_keep_a_peer_is_called_off_when_it_is_wanted),
+        T(what_was_asked_to_keep_a_peer_is_called_off_beside_an_older_request),
         T(peer_that_choked_instead_of_answering_is_kept_when_it_unchokes),
         T(idle_peer_whose_pieces_are_all_begun_is_asked_for_a_stored_block),
         T(peer_without_a_piece_does_not_keep_us_busy),
