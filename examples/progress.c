@@ -109,15 +109,19 @@ static void read_on(struct show *show, struct film *f, int64_t got)
 {
     if (got < 0) {
         say(f, "stopped: %s", gos_strerror((int)got));
-        return end(show, f, !interrupted);
+        end(show, f, !interrupted);
+        return;
     }
     if (fwrite(f->buf, 1, (size_t)got, f->out) != (size_t)got) {
         say(f, "cannot be written: %s", strerror(errno));
-        return end(show, f, true);
+        end(show, f, true);
+        return;
     }
     f->at += (uint64_t)got;
-    if (f->at == f->size || interrupted)
-        return end(show, f, false);
+    if (f->at == f->size || interrupted) {
+        end(show, f, false);
+        return;
+    }
     f->read = (struct gos_read){.struct_size = sizeof f->read,
                                 .off = f->at,
                                 .len = CHUNK,
@@ -126,10 +130,10 @@ static void read_on(struct show *show, struct film *f, int64_t got)
                                 .done = on_done,
                                 .user = f};
     int rc = gos_source_start(f->source, &f->read);
+    f->pending = rc >= 0;
     if (rc < 0)
-        return read_on(show, f, rc);
-    f->pending = true;
-    if (rc > 0) /* answered already; the others have their turn all the same */
+        read_on(show, f, rc);
+    else if (rc > 0) /* answered already; the others have their turn all the same */
         on_done(&f->read);
 }
 
@@ -149,7 +153,8 @@ static void begin(struct show *show, struct film *f)
                                 GOS_OPTS(gos_torrent_reader_opts, .kind = GOS_READER_PLAY),
                                 &f->source) < 0) {
         say(f, "%s", gos_last_error());
-        return end(show, f, true);
+        end(show, f, true);
+        return;
     }
     gos_torrent_get_file(f->torrent, largest, &file);
     const char *slash = strrchr(file.path, '/');
@@ -157,7 +162,8 @@ static void begin(struct show *show, struct film *f)
     f->out = fopen(path, "wb");
     if (!f->out) {
         say(f, "%s: %s", path, strerror(errno));
-        return end(show, f, true);
+        end(show, f, true);
+        return;
     }
     read_on(show, f, 0);
 }

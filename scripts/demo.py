@@ -233,24 +233,30 @@ def try_all(film, torrent, want, port, point, work, children):
     ]
 
 
-def explain_keep(point, work, children):
+def place_of(work):
+    """Where the film is mounted."""
+    return os.path.join(work, "film")
+
+
+def explain_keep(work, children):
     seeder, mount = children
+    point = place_of(work)
     say(f"""The film stays mounted. Look at it:
   ls -l {point}; ffprobe {point}/{FILM}
 End it:
   kill {mount.pid} {seeder.pid}; sleep 1; rm -r {work}""")
 
 
-def main():
-    keep = "--keep" in sys.argv[1:]
+def staged(act, keep=None, tidy=lambda work: None):
+    """Run act(work, children): a folder for the time, and programs that end with it.
+    `keep(work, children)`: if all went well, they stay, and this says how to look at
+    them. Returns the exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda n, _: sys.exit(128 + n))
     work = tempfile.mkdtemp(prefix="gostream-quickstart.")
-    point, children, status = os.path.join(work, "film"), [], 1
+    children, status = [], 1
     try:
-        film = make_film()
-        torrent, want = make_torrent(film, work)
-        show(try_all(film, torrent, want, free_port(), point, work, children))
+        act(work, children)
         status = 0
     except Wrong as reason:
         say(f"quickstart: {reason}")
@@ -259,16 +265,32 @@ def main():
         status = 130
     finally:
         if keep and status == 0:
-            explain_keep(point, work, children)
+            keep(work, children)
         else:
             # Whatever comes now, what we made is taken away.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             for child in reversed(children):
                 end(child)
-            if os.path.ismount(point):
-                subprocess.run(["fusermount3", "-uz", point], check=False)
+            tidy(work)
             shutil.rmtree(work, ignore_errors=True)
+    return status
+
+
+def show_the_film(work, children):
+    film = make_film()
+    torrent, want = make_torrent(film, work)
+    show(try_all(film, torrent, want, free_port(), place_of(work), work, children))
+
+
+def unmount(work):
+    if os.path.ismount(place_of(work)):
+        subprocess.run(["fusermount3", "-uz", place_of(work)], check=False)
+
+
+def main():
+    keep = explain_keep if "--keep" in sys.argv[1:] else None
+    status = staged(show_the_film, keep, unmount)
     if status == 0:
         say("With a magnet link of your own:\n"
             "  mkdir -p ~/film && ./run gostream-mount 'magnet:?xt=urn:btih:...' ~/film")

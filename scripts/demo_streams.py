@@ -8,14 +8,11 @@ that is kept: the end of the film. Then ffmpeg sends and ffprobe looks.
 
 import hashlib
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from demo import FILM, KEPT, ROOT, Wrong, end, eventually, log_of, make_film, say, show, start
+from demo import ROOT, Wrong, eventually, log_of, make_film, show, staged, start
 
 PFS = os.path.join(ROOT, "build", "release", "cli", "pfs")
 STREAM, MEDIA = "/streamfs/film", "/streamfs/media"
@@ -105,38 +102,19 @@ def send_media(film, server, work):
         raise Wrong("ffmpeg or pfs write did not end well")
 
 
-def main():
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    work = tempfile.mkdtemp(prefix="gostream-quickstart.")
-    children, status = [], 1
-    try:
-        make_film()
-        film = os.path.join(KEPT, FILM)
-        server = start_server(work)
-        children.append(server)
-        size, seconds, kept = send_film(film, server, work)
-        send_media(film, server, work)
-        server.terminate()
-        if server.wait(PATIENCE):
-            raise Wrong(f"pfs serve ended with status {server.returncode}")
-        show([("stream", f"every byte, {size / 1e6:.1f} MB at {size / 1e6 / seconds:.0f} MB/s"),
-              ("late reader", f"the last {kept / 1e6:.1f} MB, the same"),
-              ("ffmpeg | pfs | ffprobe", "video and audio, early and late")])
-        status = 0
-    except Wrong as reason:
-        say(f"quickstart: {reason}")
-    except KeyboardInterrupt:
-        say("")
-        status = 130
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        for child in children:
-            end(child)
-        shutil.rmtree(work, ignore_errors=True)
-    return status
+def show_the_streams(work, children):
+    film = make_film()
+    server = start_server(work)
+    children.append(server)
+    size, seconds, kept = send_film(film, server, work)
+    send_media(film, server, work)
+    server.terminate()
+    if server.wait(PATIENCE):
+        raise Wrong(f"pfs serve ended with status {server.returncode}")
+    show([("stream", f"every byte, {size / 1e6:.1f} MB at {size / 1e6 / seconds:.0f} MB/s"),
+          ("late reader", f"the last {kept / 1e6:.1f} MB, the same"),
+          ("ffmpeg | pfs | ffprobe", "video and audio, early and late")])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(staged(show_the_streams))

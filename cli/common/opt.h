@@ -37,6 +37,17 @@ struct opt {
     const char *(*check)(const char *text);
 };
 
+/* Rows that tools share; `at` is where the flag goes. */
+#define OPT_VERSION(at)                                                                            \
+    {                                                                                              \
+        .name = "version", .kind = OPT_FLAG, .field = (at), .help = "print the version, and end"   \
+    }
+#define OPT_HELP(at)                                                                               \
+    {                                                                                              \
+        .name = "help", .letter = 'h', .kind = OPT_FLAG, .field = (at),                            \
+        .help = "print this, and end"                                                              \
+    }
+
 struct opt_table {
     const struct opt *opts;
     size_t n;

@@ -2,11 +2,14 @@
 """What the lint tests share: where things are, and how to end."""
 import os
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 
 ROOT = pathlib.Path(os.environ.get("GOS_SOURCE_DIR", pathlib.Path(__file__).parents[2])).resolve()
 BUILD = pathlib.Path(os.environ.get("GOS_BUILD_DIR", ROOT / "build" / "release")).resolve()
+OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]*|-[a-zA-Z])(?![\w-])")
 ROOMS = "include lib cli tests examples cmake pkgconfig scripts docs .ci".split()
 
 
@@ -28,6 +31,23 @@ def need(*tools):
         if not shutil.which(tool):
             print(f"skipped: {tool} is not installed")
             sys.exit(77)
+
+
+def help_of(tool, *words):
+    return subprocess.run([tool, *words, "--help"], check=True, text=True, capture_output=True,
+                          timeout=20).stdout
+
+
+def options_of(text):
+    """The options in a tool's help: only the column where they stand, as prose to the right
+    may speak of others'."""
+    lines = (re.match(r"  (-.*?)(?:  |$)", line) for line in text.splitlines())
+    return {option for line in lines if line for option in OPTION.findall(line[1])}
+
+
+def flags_of(line):
+    """The options in a line of a man page."""
+    return {"-" + flag.replace("\\-", "-").rstrip(",") for flag in re.findall(r"\bFl (\S+)", line)}
 
 
 def finish(problems, looked_at):

@@ -11,7 +11,7 @@ WARN_LINES, WARN_COMPLEXITY, WARN_FILE = 60, 12, 500
 need("pmccabe")
 sources = files(".c", ".cpp", ".hpp", under=["lib", "cli", "tests", "examples"])
 problems = []
-for path in sources:
+for path in sources + files(".py", under=["tests", "scripts"]):
     length = len(path.read_text().splitlines())
     if length > WARN_FILE:
         print(f"warning: {name(path)}: {length} lines: what is its second subject?")

@@ -30,7 +30,7 @@ def load(server_class, readers, seconds, size=65536, mode="put", gap_us=0, polic
     with server_class() as server:
         words = ["--port", server.port, "--pid", server.pid, "--readers", readers,
                  "--seconds", seconds, "--size", size, "--gap-us", gap_us]
-        if server.name == "pfs":
+        if server.ours:
             words = [built("stream_load"), *words, "--mode", mode]
             words += ["--policy", policy] if policy else []
         else:
@@ -41,6 +41,12 @@ def load(server_class, readers, seconds, size=65536, mode="put", gap_us=0, polic
 def fan(readers, seconds, copies):
     words = [built("stream_fan"), "--readers", readers, "--seconds", seconds]
     return _figures(*words, *(["--copy"] if copies else []), seconds=seconds)
+
+
+def floor(readers, seconds, size=65536, gap_us=0):
+    """stream_floor: a server that does nothing."""
+    return _figures(built("stream_floor"), "--readers", readers, "--seconds", seconds,
+                    "--size", size, "--gap-us", gap_us, seconds=seconds)
 
 
 # ---- readers that wait ----

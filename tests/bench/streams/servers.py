@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 
-from harness import Failure, built, spawn
+from harness import Failure, built, end, run, spawn
 
 
 def _free_port():
@@ -33,6 +33,7 @@ class _Server:
     """Usable as `with Server() as s`: s.port, s.pid."""
 
     child = None
+    ours = False
 
     def __enter__(self):
         self.start()
@@ -40,12 +41,7 @@ class _Server:
         return self
 
     def __exit__(self, *_):
-        self.child.terminate()
-        try:
-            self.child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
+        end(self.child)
 
     def spawn(self, *argv):
         # setpriv becomes the program, so that the process id is the server's.
@@ -54,13 +50,13 @@ class _Server:
 
 
 class Pfs(_Server):
-    name = "pfs"
+    name, ours, options = "pfs", True, []
 
     def start(self):
         read_end, write_end = os.pipe()
         with os.fdopen(read_end) as ready:
             self.child = spawn([built("pfs"), "serve", "--port", "0", "--drain-timeout", "0",
-                                "--ready-fd", write_end],
+                                "--ready-fd", write_end, *self.options],
                                pass_fds=[write_end], stderr=subprocess.DEVNULL)
             os.close(write_end)
             address = ready.readline().strip()
@@ -76,6 +72,17 @@ class Pfs(_Server):
     @staticmethod
     def missing():
         return None
+
+
+class BusyPfs(Pfs):
+    """Its loops look again for a while before they sleep."""
+
+    name, options = "pfs-busy", ["--busy-poll", "2ms"]
+
+    @classmethod
+    def missing(cls):
+        known = run([built("pfs"), "serve", "--help"]).stdout.decode()
+        return None if cls.options[0] in known else f"pfs serve does not know {cls.options[0]}"
 
 
 class Redis(_Server):

@@ -7,6 +7,7 @@ import os
 import kinds
 import players
 from programs import ALL
+from rows import Row, of
 from scenery import MIB, SCENARIOS, Film, Scenario, Service, Swarm
 
 from harness import built
@@ -17,16 +18,6 @@ QUICK = 48 * MIB
 FOREIGN = 320 * MIB
 PIECES = {"256K": MIB // 4, "4M": 4 * MIB, "16M": 16 * MIB}
 REPEATS = 3
-
-
-class Row:
-    """`run(swarm, repeat)` gives the figures of one run."""
-
-    def __init__(self, name, run, program=None):
-        self.name, self.run, self.program = name, run, program
-
-    def missing(self):
-        return self.program.missing() if self.program else None
 
 
 class Group:
@@ -96,19 +87,19 @@ def _open(options, film):
     rows += [row(kinds.whole, program)
              for program in ("baseline", "mount", "library", "rqbit", "btfs")]
     rows += [row(kinds.readers, program) for program in ("mount", "library")]
-    return Group(rows, lambda: Swarm(SCENARIOS["open"], film))
+    return Group(rows, lambda: Swarm(SCENARIOS["open"], film()))
 
 
 def _utp(options, film):
     rows = [_row("open-utp", kinds.cold, "mount", options),
             _row("open-utp", kinds.seeks, "mount", options),
             _row("open-utp", kinds.whole, "mount", options)]
-    return Group(rows, lambda: Swarm(SCENARIOS["open-utp"], film))
+    return Group(rows, lambda: Swarm(SCENARIOS["open-utp"], film()))
 
 
 def _seeks(name, programs, options, film, **more):
     rows = [_row(name, kinds.seeks, program, options, **more) for program in programs]
-    return Group(rows, lambda: Swarm(SCENARIOS[name], film))
+    return Group(rows, lambda: Swarm(SCENARIOS[name], film()))
 
 
 def _pieces(label, options, film):
@@ -161,12 +152,12 @@ def _long(options, film):
     size = 256 * MIB if options.quick else 20 << 30
     virtual = [_row("virtual-20G", kinds.virtual, program, options)
                for program in ("mount", "library")]
-    return [Group([paused], lambda: Swarm(SCENARIOS["capped"], film), repeats=1),
+    return [Group([paused], lambda: Swarm(SCENARIOS["capped"], film()), repeats=1),
             Group(virtual, lambda: VirtualSwarm(size, options.scratch), repeats=1)]
 
 
 def groups(options):
-    film = Film(options.scratch, options.size)
+    film = functools.cache(functools.partial(Film, options.scratch, options.size))
     found = [_open(options, film), _utp(options, film),
              _seeks("capped", ("mount", "library", "rqbit", "btfs"), options, film),
              _seeks("line", ("mount", "library", "rqbit"), options, film),
@@ -187,17 +178,12 @@ def groups(options):
                            repeats=1))
     found += _long(options, film) if options.long else []
     if options.quick:  # five seconds a start
-        found = [group.keep(lambda row: not getattr(row.program, "slow", False)
+        found = [group.keep(lambda row: not getattr(row.needs, "slow", False)
                             or row.name == "open/cold/btfs/torrent") for group in found]
     return found
 
 
 # ---- targets ----
-
-def _of(row, figure, factor=1.0):
-    """A limit that is another row's figure, times something."""
-    return lambda rows: rows[row][figure] * factor if row in rows else None
-
 
 MEMORY = 64 * MIB + 24 * MIB  # and half a MiB a peer
 
@@ -212,13 +198,13 @@ TARGETS = [
     ("open/cold/mount/magnet", "p50", "<=", 90),
     ("open/seeks/mount", "p50", "<=", 8),
     ("open/seeks/mount", "p90", "<=", 20),
-    ("open/whole/mount", "mb_per_s", ">=", _of("open/whole/baseline", "mb_per_s")),
-    ("open/whole/mount", "mb_per_s", ">=", _of("open/whole/rqbit", "mb_per_s", 1.2)),
-    ("open/whole/mount", "cpu_s_per_gib", "<=", _of("open/whole/rqbit", "cpu_s_per_gib", 0.8)),
+    ("open/whole/mount", "mb_per_s", ">=", of("open/whole/baseline", "mb_per_s")),
+    ("open/whole/mount", "mb_per_s", ">=", of("open/whole/rqbit", "mb_per_s", 1.2)),
+    ("open/whole/mount", "cpu_s_per_gib", "<=", of("open/whole/rqbit", "cpu_s_per_gib", 0.8)),
     ("open/whole/mount", "memory", "<=", _memory(1)),
-    ("open/readers/mount", "mb_per_s", ">=", _of("open/whole/mount", "mb_per_s", 0.9)),
+    ("open/readers/mount", "mb_per_s", ">=", of("open/whole/mount", "mb_per_s", 0.9)),
     ("open/readers/mount", "slowest_of_fastest", ">=", 0.7),
-    ("open/readers/library", "mb_per_s", ">=", _of("open/whole/library", "mb_per_s", 0.9)),
+    ("open/readers/library", "mb_per_s", ">=", of("open/whole/library", "mb_per_s", 0.9)),
     ("open/readers/library", "slowest_of_fastest", ">=", 0.7),
     ("capped/seeks/mount", "p50", "<=", 150),
     ("capped/seeks/mount", "p90", "<=", 300),
@@ -229,9 +215,9 @@ TARGETS = [
     ("line/seeks/mount", "p90", "<=", 300),
     ("line/seeks/mount", "jump_p50_s", "<=", 2.0),
     ("line/seeks/library", "late_per_jump", "<=", 0.3 * 10 * MIB),
-    ("slowpeer/seeks/mount", "p50", "<=", _of("capped/seeks/mount", "p50", 1.3)),
-    ("slowpeer/seeks/mount", "p90", "<=", _of("capped/seeks/mount", "p90", 1.3)),
-    ("slowpeer/seeks/mount", "jump_p50_s", "<=", _of("capped/seeks/mount", "jump_p50_s", 1.3)),
+    ("slowpeer/seeks/mount", "p50", "<=", of("capped/seeks/mount", "p50", 1.3)),
+    ("slowpeer/seeks/mount", "p90", "<=", of("capped/seeks/mount", "p90", 1.3)),
+    ("slowpeer/seeks/mount", "jump_p50_s", "<=", of("capped/seeks/mount", "jump_p50_s", 1.3)),
     ("rtt40/seeks/mount", "p50", "<=", 260),
     ("rtt40/seeks/mount", "p90", "<=", 290),
     ("rtt40/seeks/mount", "redundant", "<=", 0),

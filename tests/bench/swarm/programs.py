@@ -13,7 +13,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from harness import Failure, built
+from harness import Failure, built, end
 from mounting import QUIET, is_mounted
 
 from measure import cpu_seconds, memory_bytes
@@ -113,12 +113,7 @@ class Program:
 
     def kill_child(self):
         if self.child and self.child.poll() is None:
-            self.child.terminate()
-            try:
-                self.child.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self.child.kill()
-                self.child.wait()
+            end(self.child)
 
     def stop(self):
         # The reader first: a file that is open would keep a mount busy.

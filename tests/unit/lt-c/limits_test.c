@@ -24,31 +24,15 @@
 
 enum { UNCHOKE = 1, HAVE = 4, REQUEST = 6, PIECE_OF = 7, HAVE_ALL = 14, HAVE_NONE = 15 };
 
-struct scene {
-    struct rig_film film;
-    struct rig rig;
-};
-
 static int begin(void **state)
 {
-    struct scene *s = calloc(1, sizeof *s);
-    rig_film_begin(&s->film, SIZE, PIECE);
-    *state = s;
-    return 0;
-}
-
-static int finish(void **state)
-{
-    struct scene *s = *state;
-    rig_film_end(&s->film);
-    free(s);
-    return 0;
+    return rig_scene_begin(state, SIZE, PIECE);
 }
 
 /* ---- a scripted peer ---- */
 
 struct talker {
-    const struct scene *scene;
+    const struct rig_scene *scene;
     int listener;
     struct sockaddr_storage addr;
     pthread_t thread;
@@ -206,7 +190,7 @@ static void *talk(void *arg)
     return NULL;
 }
 
-static void talker_start(struct talker *t, const struct scene *s)
+static void talker_start(struct talker *t, const struct rig_scene *s)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET};
     socklen_t len = sizeof sa;
@@ -238,28 +222,28 @@ static bool has_left(void *torrent)
     return ((struct rig_torrent *)torrent)->left > 0;
 }
 
-static void add_with(struct scene *s, struct rig_torrent *t, const struct sockaddr_storage *peers,
-                     size_t n)
+static void add_with(struct rig_scene *s, struct rig_torrent *t,
+                     const struct sockaddr_storage *peers, size_t n)
 {
     struct ltc_add a = {.info = s->film.info, .peers = peers, .n_peers = n};
     assert_int_equal(rig_add(&s->rig, t, &a, s->film.bytes, 0), 0);
 }
 
-static void end(struct scene *s, struct rig_torrent *t)
+static void end(struct rig_scene *s, struct rig_torrent *t)
 {
     rig_leave(t);
     rig_end(&s->rig);
 }
 
 /* A session whose torrent has this peer. */
-static void meet(struct scene *s, struct rig_torrent *t, struct talker *talker)
+static void meet(struct rig_scene *s, struct rig_torrent *t, struct talker *talker)
 {
     talker_start(talker, s);
     rig_start(&s->rig, SLOTS);
     add_with(s, t, &talker->addr, 1);
 }
 
-static void part(struct scene *s, struct rig_torrent *t, struct talker *talker)
+static void part(struct rig_scene *s, struct rig_torrent *t, struct talker *talker)
 {
     end(s, t);
     talker_end(talker);
@@ -269,7 +253,7 @@ static void part(struct scene *s, struct rig_torrent *t, struct talker *talker)
  * libtorrent says how many pieces there are may be in one "all". */
 static void a_flood_of_haves_tells_each_piece_once(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct talker talker = {0};
     struct rig_torrent t = {0};
     meet(s, &t, &talker);
@@ -283,7 +267,7 @@ static void a_flood_of_haves_tells_each_piece_once(void **state)
 /* Each costs libtorrent a walk over all pieces. */
 static void who_says_again_and_again_that_it_has_all_is_left(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct talker talker = {.repeats_have_all = true};
     struct rig_torrent t = {0};
     meet(s, &t, &talker);
@@ -295,7 +279,7 @@ static void who_says_again_and_again_that_it_has_all_is_left(void **state)
 /* Else the reader would wait 40 ms for the end of a piece, with each libtorrent. */
 static void who_is_asked_for_nothing_more_is_acknowledged_at_once(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct talker talker = {.serves = true};
     struct rig_torrent t = {0};
     meet(s, &t, &talker);
@@ -321,7 +305,7 @@ static bool both_joined(void *torrent)
 
 static void a_lowered_number_of_peers_drops_those_above_it_only(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct seeder seeders[2];
     struct rig_torrent t = {0};
     for (int i = 0; i < 2; i++)
@@ -343,7 +327,7 @@ static void a_lowered_number_of_peers_drops_those_above_it_only(void **state)
 
 static void a_download_limit_holds_from_the_moment_it_is_set(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
     rig_seed(&seeder, s->film.folder, "film.mkv", NULL);
@@ -366,5 +350,5 @@ int main(void)
         cmocka_unit_test(a_lowered_number_of_peers_drops_those_above_it_only),
         cmocka_unit_test(a_download_limit_holds_from_the_moment_it_is_set),
     };
-    return cmocka_run_group_tests(tests, begin, finish);
+    return cmocka_run_group_tests(tests, begin, rig_scene_end);
 }

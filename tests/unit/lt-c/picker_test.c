@@ -26,28 +26,12 @@
 #define WINDOW 16
 #define SLOTS (PIECES * (PIECE / LTC_BLOCK))
 
-struct scene {
-    struct rig_film film;
-    struct rig rig;
-};
-
 static int begin(void **state)
 {
-    struct scene *s = calloc(1, sizeof *s);
-    rig_film_begin(&s->film, SIZE, PIECE);
-    *state = s;
-    return 0;
+    return rig_scene_begin(state, SIZE, PIECE);
 }
 
-static int finish(void **state)
-{
-    struct scene *s = *state;
-    rig_film_end(&s->film);
-    free(s);
-    return 0;
-}
-
-static void start(struct scene *s, struct rig_torrent *t, const struct sockaddr_storage *peer)
+static void start(struct rig_scene *s, struct rig_torrent *t, const struct sockaddr_storage *peer)
 {
     rig_start_picking(&s->rig, SLOTS);
     t->budget = BUDGET;
@@ -55,20 +39,20 @@ static void start(struct scene *s, struct rig_torrent *t, const struct sockaddr_
     assert_int_equal(rig_add(&s->rig, t, &a, s->film.bytes, 0), 0);
 }
 
-static void start_seeded(struct scene *s, struct rig_torrent *t, struct seeder *seeder)
+static void start_seeded(struct rig_scene *s, struct rig_torrent *t, struct seeder *seeder)
 {
     rig_seed(seeder, s->film.folder, "film.mkv", NULL);
     start(s, t, &seeder->addr);
 }
 
-static void end_seeded(struct scene *s, struct rig_torrent *t, struct seeder *seeder)
+static void end_seeded(struct rig_scene *s, struct rig_torrent *t, struct seeder *seeder)
 {
     rig_leave(t);
     rig_end(&s->rig);
     rig_seed_end(seeder);
 }
 
-static void seek_at_random(struct scene *s, struct rig_torrent *t, unsigned n)
+static void seek_at_random(struct rig_scene *s, struct rig_torrent *t, unsigned n)
 {
     unsigned seed = (unsigned)time(NULL);
     print_message("seed %u\n", seed);
@@ -84,7 +68,7 @@ static void seek_at_random(struct scene *s, struct rig_torrent *t, unsigned n)
 
 static void pieces_are_fetched_again_and_none_is_lost(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
     start_seeded(s, &t, &seeder);
@@ -96,7 +80,7 @@ static void pieces_are_fetched_again_and_none_is_lost(void **state)
 }
 
 /* Another program, that answers in another order. */
-static pid_t aria2(struct scene *s, struct sockaddr_storage *addr)
+static pid_t aria2(struct rig_scene *s, struct sockaddr_storage *addr)
 {
     char torrent[PATH_MAX], dir[PATH_MAX], listen[64];
     struct sockaddr_in sa = {.sin_family = AF_INET};
@@ -140,7 +124,7 @@ static void join_when_it_listens(struct rig_torrent *t, const struct sockaddr_st
 
 static void none_is_lost_with_aria2_either(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     if (system("aria2c --version >/dev/null 2>&1") != 0) {
         print_message("no aria2c\n");
         skip();
@@ -169,7 +153,7 @@ static bool is_quiet(void *rig)
  * then comes at once; the anchor, too, which libtorrent has held for itself. */
 static void a_torrent_that_wants_nothing_keeps_its_peers(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
     start_seeded(s, &t, &seeder);
@@ -188,7 +172,7 @@ static void a_torrent_that_wants_nothing_keeps_its_peers(void **state)
 
 static void a_session_ends_while_the_anchor_is_held(void **state)
 {
-    struct scene *s = *state;
+    struct rig_scene *s = *state;
     struct seeder seeder;
     struct rig_torrent t = {0};
     start_seeded(s, &t, &seeder);
@@ -205,5 +189,5 @@ int main(void)
         cmocka_unit_test(a_torrent_that_wants_nothing_keeps_its_peers),
         cmocka_unit_test(a_session_ends_while_the_anchor_is_held),
     };
-    return cmocka_run_group_tests(tests, begin, finish);
+    return cmocka_run_group_tests(tests, begin, rig_scene_end);
 }

@@ -55,6 +55,23 @@ void rig_be_pump_no_more(struct rig *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+int rig_scene_begin(void **state, size_t size, unsigned piece)
+{
+    struct rig_scene *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    rig_film_begin(&s->film, size, piece);
+    *state = s;
+    return 0;
+}
+
+int rig_scene_end(void **state)
+{
+    struct rig_scene *s = *state;
+    rig_film_end(&s->film);
+    free(s);
+    return 0;
+}
+
 static void start(struct rig *r, uint32_t slots, bool picks)
 {
     memset(r, 0, sizeof *r);

@@ -109,6 +109,15 @@ struct rig {
     unsigned n_events;
 };
 
+/* What a test of one film has: cmocka's state, which is made once for all tests of a
+ * file. The rig is started by each. */
+struct rig_scene {
+    struct rig_film film;
+    struct rig rig;
+};
+int rig_scene_begin(void **state, size_t size, unsigned piece);
+int rig_scene_end(void **state);
+
 void rig_start(struct rig *r, uint32_t slots);
 /* Nothing is asked, but the window is told. */
 void rig_start_picking(struct rig *r, uint32_t slots);
