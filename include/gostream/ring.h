@@ -12,6 +12,17 @@
  *                                waits: for servers and loops.
  *     gos_ring_reader_read()     waits and copies: for everybody else.
  *
+ *     gos_ring *ring;
+ *     gos_ring_writer *w;
+ *     gos_ring_reader *r;
+ *     gos_ring_new(&ring, NULL);
+ *     gos_ring_writer_open(&w, ring, NULL);
+ *     gos_ring_reader_open(&r, ring, NULL);
+ *     gos_ring_writer_append(w, "hello", 5, 0, NULL);
+ *     gos_ring_seal(ring);
+ *     while ((n = gos_ring_reader_read(r, buf, sizeof buf, NULL, NULL)) > 0)
+ *         use(buf, n);
+ *
  * Nothing is lost in silence. A reader that falls too far behind is dealt with
  * by its own policy, and the range that it lost, [gap_from, gap_to), comes in
  * the note of the first bytes after it. Writers wait for nobody, except for
@@ -21,7 +32,11 @@
  * `channel_bytes` is how far a reader that has caught up may fall behind before
  * its policy acts; one that still reads its history is not held to that. So the
  * storage is the larger of the two. The newest record is always kept, and always
- * within the limit. */
+ * within the limit.
+ *
+ * Sizes and offsets are bytes, times are nanoseconds; `_mono_ns` and deadlines are
+ * of CLOCK_MONOTONIC, `_wall_ns` of CLOCK_REALTIME. What options point at is copied,
+ * unless it says otherwise. A ring knows nothing of forks: it is of one process. */
 #ifndef GOSTREAM_RING_H
 #define GOSTREAM_RING_H
 
@@ -41,14 +56,15 @@ typedef struct gos_ring_set gos_ring_set; /* <gostream/ring_set.h> */
 /* What a ring, its writers and its readers are made of. */
 struct gos_ring_opts {
     size_t struct_size;
-    uint64_t ring_bytes;    /* history; default 6 MiB, at least 64 KiB, at most 1 TiB */
-    uint64_t channel_bytes; /* lag of a reader that has caught up; default 6 MiB, most 1 TiB */
+    uint64_t ring_bytes;    /* history; 0: 6 MiB; less than 64 KiB is 64 KiB, most is 1 TiB */
+    uint64_t channel_bytes; /* lag of a reader that has caught up; 0: 6 MiB, most is 1 TiB */
     int64_t max_age_ns;     /* older records are no longer kept; 0: no limit */
-    int64_t idle_ns;        /* nobody there and nothing written: may be deleted; 0: never */
+    int64_t idle_ns;        /* no reader, no writer, nothing written for so long: its set's sweep
+                               says so, or deletes it; 0: never */
     uint32_t head_bytes;    /* of each epoch, for every late reader; 0: none, at most 1 MiB */
     uint32_t max_readers;   /* 0: no limit but the set's */
     gos_ring_set *set;      /* shared limits, or NULL; the ring takes a reference */
-    void *user;             /* for gos_ring_user() */
+    void *user;             /* for gos_ring_user(); the caller's, the ring never looks at it */
 };
 
 struct gos_ring_writer_opts {
@@ -97,7 +113,7 @@ struct gos_ring_reader_opts {
      * DROP_NEW: at most 4 MiB, because what it keeps is kept for it alone. */
     uint64_t max_lag;
     int64_t block_ns; /* BLOCK: longest that writers wait for it without its reading; 0: 10 s.
-                         Then it is disconnected with GOS_ETIMEDOUT. */
+                         Then it is disconnected with GOS_ETIMEDOUT, and loses what is left. */
     int64_t spin_ns;  /* how long a blocking read looks before it sleeps; 0: the library judges,
                          -1: never */
     uint32_t flags;   /* GOS_RING_ALIGN, GOS_RING_NO_HEAD */
@@ -153,10 +169,10 @@ struct gos_ring_view {
 };
 
 /* To be told once. It lives in the caller's memory, zeroed but for the first
- * group, and must stay there until it was disarmed, fired or not. `wake` runs on
- * the thread of a writer (of room: of a reader), or of who seals or deletes, with
- * no lock held. It holds that thread up: leave word and return. It may arm, not
- * disarm. */
+ * group, and must stay there until it was disarmed, fired or not; then it may be
+ * armed again as it is. `wake` runs on any thread that calls the ring (a writer's,
+ * another reader's, of who seals, deletes or sweeps), with no lock of the ring held.
+ * It holds that thread up: leave word and return. It may arm, not disarm. */
 struct gos_ring_watch {
     size_t struct_size;
     void (*wake)(struct gos_ring_watch *watch);
@@ -210,6 +226,8 @@ struct gos_ring_reader_stats {
     uint64_t held_bytes; /* borrowed and not released */
     int status;          /* 0, or the error it was disconnected with */
     enum gos_ring_policy policy;
+    uint64_t id;    /* its number among all that this ring ever had; the first is 1 */
+    int64_t age_ns; /* since it was opened */
 };
 
 /* ---- life of a ring ---- */
@@ -287,6 +305,15 @@ GOS_API int gos_ring_get_span(gos_ring *ring, struct gos_ring_span *out);
  * Since: 0.1 */
 GOS_API int gos_ring_get_stats(gos_ring *ring, struct gos_ring_stats *out);
 
+/* Fill `out` with figures of up to `max` readers, those that have been there longest;
+ * the struct_size of the first is set, and says how far they lie apart.
+ * Returns: how many readers there are, maybe more than `max`.
+ * Errors: GOS_EINVAL.
+ * Threads: any.
+ * Since: 0.1 */
+GOS_API int64_t gos_ring_get_readers(gos_ring *ring, struct gos_ring_reader_stats *out,
+                                     unsigned max);
+
 /* The record that the byte at `offset` belongs to.
  * Returns: 0.
  * Errors: GOS_ELAPPED (no longer kept), GOS_EAGAIN (not yet written), GOS_EINVAL.
@@ -304,8 +331,10 @@ GOS_API int gos_ring_find(gos_ring *ring, uint64_t offset, struct gos_ring_recor
 GOS_API int gos_ring_source(gos_source **out, gos_ring *ring);
 
 /* Be told once the stream has bytes behind `offset`, or ends, or a reader of it
- * was disconnected. One watch serves any number of readers of one ring: give it
- * the offset of one that has found nothing more to read.
+ * was disconnected because writers waited for it for too long. One watch serves any
+ * number of readers of one ring: give it the offset of one that has found nothing
+ * more to read, and look at all of them when it fires. A reader that was
+ * disconnected since the same watch fired last counts as something already.
  * Returns: 0 armed; 1 there is something already, and it is not armed.
  * Errors: GOS_EINVAL, GOS_EBUSY (it is armed).
  * Threads: any; not the same watch at once.
@@ -333,11 +362,13 @@ GOS_API int gos_ring_writer_open(gos_ring_writer **out, gos_ring *ring,
 /* Append `len` bytes, waiting for readers that block. Up to max_record bytes
  * (min(1 MiB, ring_bytes / 2)) they are one record, whole and without another's
  * bytes between; longer ones are cut there, the flags go with the first part.
- * `flags` are GOS_RING_MARK, GOS_RING_NEW_EPOCH. `io` may be NULL. Nothing is
- * appended by 0 bytes, but somebody wrote.
+ * `flags` are GOS_RING_MARK, GOS_RING_NEW_EPOCH. `io` limits the waiting: its
+ * deadline, its idle_ns from when each part began to wait, its cancel; NULL waits as
+ * long as readers may block. Nothing is appended by 0 bytes, but somebody wrote.
  * Returns: the bytes appended: all, or fewer when it had to stop between parts.
- * Errors: GOS_EINVAL, GOS_ENOMEM, GOS_EBUDGET (the set is full and nobody can
- * give up history), -EPIPE (sealed or deleted), GOS_ETIMEDOUT, GOS_ECANCELED.
+ * Errors: GOS_EINVAL, GOS_E2BIG, GOS_ENOMEM, GOS_EBUDGET (the set is full and nobody
+ * can give up history), -EPIPE (sealed or deleted), GOS_ETIMEDOUT (readers held it up
+ * until then), GOS_ECANCELED. Nothing was appended then.
  * Threads: any, concurrently.
  * Since: 0.1 */
 GOS_API int64_t gos_ring_writer_append(gos_ring_writer *w, const void *data, size_t len,
@@ -392,13 +423,15 @@ GOS_API int gos_ring_reader_open(gos_ring_reader **out, gos_ring *ring,
 
 /* Borrow what comes next, and move on by it. Never waits. With `records`, bytes
  * whose record is no longer known (its begin was kept no more) come without one.
- * The slices stay until
- * gos_ring_reader_release(), whatever the ring does meanwhile. At most 4 MiB may
- * be out; a reader that borrows more is disconnected with GOS_EBUSY.
+ * The slices stay until gos_ring_reader_release(), whatever the ring does meanwhile,
+ * even if it is sealed, deleted, or the caller's last reference to it is gone. At
+ * most 4 MiB may be out; a reader that comes for more before it has released some is
+ * disconnected with GOS_EBUSY. A disconnected reader is not closed by that: release
+ * and close it as any other.
  * Returns: the bytes lent; 0 at the end of a sealed or deleted stream. The note
  * is valid in both cases; there is something to release in the first.
- * Errors: GOS_EAGAIN (nothing now), GOS_EINVAL, GOS_ENOMEM, what it was
- * disconnected with: GOS_ELAPPED, GOS_ETIMEDOUT, GOS_EBUSY.
+ * Errors: GOS_EAGAIN (nothing now), GOS_EINVAL, what it was disconnected with, again
+ * and again: GOS_ELAPPED, GOS_ETIMEDOUT, GOS_EBUSY.
  * Threads: one at a time.
  * Since: 0.1 */
 GOS_API int64_t gos_ring_reader_borrow(gos_ring_reader *r, struct gos_ring_view *view);
@@ -412,26 +445,30 @@ GOS_API int64_t gos_ring_reader_borrow(gos_ring_reader *r, struct gos_ring_view 
 GOS_API void gos_ring_reader_release(gos_ring_reader *r, struct gos_ring_view *view);
 
 /* Copy up to `len` bytes of what comes next into `buf` and move on by them,
- * waiting for the first. `note` (or NULL) has its struct_size set. `io` may be
- * NULL.
+ * waiting for the first: what is there is given at once, whatever the deadline.
+ * `note` (or NULL) has its struct_size set. `io` may be NULL: wait for ever.
  * Returns: bytes; 0 at the end.
- * Errors: as gos_ring_reader_borrow(), and GOS_ETIMEDOUT, GOS_ECANCELED instead
- * of GOS_EAGAIN; a time out of its own is told apart by gos_ring_reader_stats.
+ * Errors: GOS_ETIMEDOUT and GOS_ECANCELED by `io`, else as gos_ring_reader_borrow(),
+ * without GOS_EAGAIN; GOS_E2BIG. Was it the reader that was disconnected with
+ * GOS_ETIMEDOUT, or only the deadline? Its `status` (gos_ring_reader_get_stats())
+ * is 0 in the second case, and it may go on.
  * Threads: one at a time.
  * Since: 0.1 */
 GOS_API int64_t gos_ring_reader_read(gos_ring_reader *r, void *buf, size_t len,
                                      const struct gos_io *io, struct gos_ring_note *note);
 
-/* Wait until a borrow would not give GOS_EAGAIN.
+/* Wait until a borrow would not give GOS_EAGAIN: until there are bytes, the end,
+ * or an error that it will tell. `io` may be NULL: wait for ever.
  * Returns: 0.
- * Errors: GOS_ETIMEDOUT, GOS_ECANCELED, GOS_EINVAL.
+ * Errors: GOS_ETIMEDOUT, GOS_ECANCELED, GOS_EINVAL, GOS_E2BIG.
  * Threads: one at a time.
  * Since: 0.1 */
 GOS_API int gos_ring_reader_wait(gos_ring_reader *r, const struct gos_io *io);
 
-/* A descriptor for poll(2): readable when a borrow would not give GOS_EAGAIN.
- * It is armed by a borrow that gives GOS_EAGAIN, so borrow until then. It stays
- * the reader's: only poll it.
+/* A descriptor for poll(2): readable when a borrow would not give GOS_EAGAIN; once
+ * in vain at the begin. It is armed by gos_ring_reader_borrow() that gives GOS_EAGAIN
+ * (reading or waiting does not do it), so borrow until then; EPOLLET is fine. It
+ * stays the reader's: only poll it. Closing the reader closes it.
  * Returns: the descriptor, the same each time.
  * Errors: -errno of eventfd(2), GOS_EINVAL.
  * Threads: one at a time.

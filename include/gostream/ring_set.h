@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A set is limits that many rings share: how many there may be, with how many
- * readers, in how much memory. A server gives one to all its streams. */
+ * readers, in how much memory. A server gives one to all its streams, and a set
+ * within it to those that may have only a part of that. */
 #ifndef GOSTREAM_RING_SET_H
 #define GOSTREAM_RING_SET_H
 
@@ -25,6 +26,9 @@ struct gos_ring_set_opts {
      * ring is deleted. */
     void (*on_idle)(void *user, gos_ring *ring);
     void *user;
+    /* A set whose limits hold for these rings, too: they count in both. NULL: none.
+     * It is kept for as long as this one is, and has no parent of its own. */
+    gos_ring_set *parent;
 };
 
 struct gos_ring_set_stats {
@@ -38,7 +42,7 @@ struct gos_ring_set_stats {
 /* Make a set; `opts` may be NULL. One reference is the caller's, each ring of it
  * holds another.
  * Returns: 0.
- * Errors: GOS_EINVAL, GOS_E2BIG, GOS_ENOMEM.
+ * Errors: GOS_EINVAL (also: the parent has a parent), GOS_E2BIG, GOS_ENOMEM.
  * Threads: any.
  * Since: 0.1 */
 GOS_API int gos_ring_set_new(gos_ring_set **out, const struct gos_ring_set_opts *opts);
@@ -50,8 +54,8 @@ GOS_API int gos_ring_set_new(gos_ring_set **out, const struct gos_ring_set_opts 
  * Since: 0.1 */
 GOS_API void gos_ring_set_unref(gos_ring_set *set);
 
-/* gos_ring_sweep() for each ring of it, and on_idle for those that are due. Call
- * it about once a second.
+/* gos_ring_sweep() for each ring of it and of sets within it, and on_idle for those
+ * that are due. Call it about once a second.
  * Returns: how many rings were idle for too long.
  * Errors: GOS_EINVAL.
  * Threads: one at a time.

@@ -237,8 +237,10 @@ static int64_t append(gos_ring_writer *w, const struct gos_slice *parts, uint64_
         bool alarm = false;
         rc = append_record(w, &q, &alarm);
         /* See note_armed_locked() for the order. */
-        if (alarm || (rc == 0 && atomic_load_explicit(&ring->armed, memory_order_seq_cst)))
+        if (rc == 0 && atomic_load_explicit(&ring->armed, memory_order_seq_cst))
             gos__wake_bytes(ring);
+        if (alarm)
+            gos__wake_room(ring);
         if (rc == GOS_EAGAIN && io)
             rc = gos__room_wait(ring, q.len, io);
     } while (rc == 0 && q.from.left > 0);

@@ -18,10 +18,16 @@
 
 #define MIN_SPIN_NS 1000u
 #define MAX_SPIN_NS 50000u
-#define LOOKS_APART 48 /* pauses: each look costs the writer the cache line */
+#define INTERRUPTED_NS 200000 /* between two looks: something else has run here */
+#define REST_WAITS 64u        /* that are slept through at once after that, */
+#define REST_MOST 16384u      /* ... and again and again */
+#define PROBE_WAITS 15u       /* as many without a look, then one that is learnt from */
+#define VAIN_MOST 8u          /* twice the looks in vain, less those that were not */
+#define LOOKS_APART 48        /* pauses: each look costs the writer the cache line */
 #define LOOKS_TO_YIELD 8u
 #define LINGER 10
 #define WORTH_TAKING (256u << 10)
+#define A_LOT (32u << 10)
 #define SLICES 16u
 
 /* ---- spinning ---- */
@@ -41,6 +47,28 @@ static void pause_briefly(void)
         pause_once();
 }
 
+static bool is_plenty(const gos_ring_reader *r, uint64_t bytes)
+{
+    return atomic_load_explicit(&r->ring->tail, memory_order_relaxed) - r->pos >= bytes;
+}
+
+static void rest_for(gos_ring_reader *r, unsigned waits)
+{
+    if (r->rest < waits)
+        r->rest = waits;
+}
+
+/* Who burns its time slice is the last to run when it matters; not so who finds a
+ * lot to do then, and will not wait soon. The longer the more often it happens. */
+static void note_interrupted(gos_ring_reader *r)
+{
+    if (r->penalty < REST_WAITS)
+        r->penalty = REST_WAITS;
+    rest_for(r, r->penalty);
+    if (r->penalty < REST_MOST)
+        r->penalty *= 4;
+}
+
 /* Look until there is something; returns how often, 0 when it was in vain. Who
  * has no processor to itself lets the others run meanwhile, and finds the more
  * when it is its turn again; now and then so does who believes to have one,
@@ -48,15 +76,20 @@ static void pause_briefly(void)
 static unsigned look_until(gos_ring_reader *r, bool spare, int64_t until, const gos_cancel *cancel)
 {
     unsigned looks = 0;
+    int64_t before = gos__clock_ns(), now;
 
     do {
         if (!spare || ++looks % LOOKS_TO_YIELD == 0)
             sched_yield();
         else
             pause_briefly();
+        now = gos__clock_ns();
+        if (spare && now - before > INTERRUPTED_NS && !is_plenty(r, A_LOT))
+            note_interrupted(r);
+        before = now;
         if (!gos__reader_idle(r))
             return spare ? looks : UINT_MAX;
-    } while (gos__clock_ns() < until && !gos_cancel_fired(cancel));
+    } while (now < until && !gos_cancel_fired(cancel));
     return 0;
 }
 
@@ -66,9 +99,61 @@ static unsigned look_until(gos_ring_reader *r, bool spare, int64_t until, const 
 static void let_it_write(const gos_ring_reader *r)
 {
     for (int i = 0; i < LINGER; i++) {
-        if (atomic_load_explicit(&r->ring->tail, memory_order_relaxed) - r->pos >= WORTH_TAKING)
+        if (is_plenty(r, WORTH_TAKING))
             return;
         pause_briefly();
+    }
+}
+
+/* How long it would have taken to see the bytes of the last sleep by looking: by
+ * that the next wait is judged. There is time for it now, not when they had come. */
+static void learn(gos_ring_reader *r)
+{
+    gos_ring *ring = r->ring;
+    int64_t came = 0;
+
+    gos__lock(&ring->lock);
+    struct gos__span span = gos__window_span_locked(ring);
+    uint64_t number = span.records;
+    if (span.newest <= r->slept_for && span.first < span.records)
+        number = span.records - 1;
+    else
+        number = gos__window_find(ring, &span, r->slept_for);
+    if (number < span.records)
+        came = gos__window_entry(ring, number)->mono_ns;
+    gos__unlock(&ring->lock);
+    uint64_t took = came > r->slept_ns ? (uint64_t)(came - r->slept_ns) : 0;
+    if (came && took < MAX_SPIN_NS)
+        r->spin_ns = gos__min_u64(gos__max_u64(2 * took, MIN_SPIN_NS), MAX_SPIN_NS);
+    else
+        r->spin_ns = r->spin_ns / 4 < MIN_SPIN_NS ? 0 : r->spin_ns / 4;
+    if (r->spin_ns == 0)
+        rest_for(r, PROBE_WAITS);
+    r->slept_ns = 0;
+}
+
+static bool is_worth_looking(gos_ring_reader *r)
+{
+    if (r->rest > 0) {
+        r->rest--;
+        return false;
+    }
+    if (r->slept_ns)
+        learn(r);
+    return r->spin_ns > 0;
+}
+
+/* To sleep after a look in vain is slower than to sleep at once: the waker comes
+ * when the processor is just about to sleep as well. Two looks of three have to be
+ * worth it. */
+static void judge_look(gos_ring_reader *r, bool found)
+{
+    if (found) {
+        r->vain -= r->vain > 0;
+        r->penalty -= r->penalty > 0;
+    } else if ((r->vain += 2) >= VAIN_MOST) {
+        r->vain = 0;
+        rest_for(r, REST_WAITS);
     }
 }
 
@@ -77,7 +162,7 @@ static bool spin(gos_ring_reader *r, int64_t now, int64_t deadline_ns, const gos
 {
     gos_ring *ring = r->ring;
 
-    if (r->opts.spin_ns < 0)
+    if (r->opts.spin_ns < 0 || (r->opts.spin_ns == 0 && !is_worth_looking(r)))
         return false;
     int64_t until = now + (int64_t)gos__min_u64(r->spin_ns, (uint64_t)(INT64_MAX - now));
     bool spare = atomic_fetch_add(&ring->spinners, 1) < ring->max_spinners;
@@ -85,6 +170,7 @@ static bool spin(gos_ring_reader *r, int64_t now, int64_t deadline_ns, const gos
     if (looks == 1 && r->opts.spin_ns == 0)
         let_it_write(r);
     atomic_fetch_sub(&ring->spinners, 1);
+    judge_look(r, looks > 0);
     return looks > 0;
 }
 
@@ -117,26 +203,6 @@ static int sleep_for_bytes(gos_ring_reader *r, int64_t deadline_ns)
     return rc;
 }
 
-/* How long it would have taken to see the bytes by looking: by that the next
- * wait is judged. */
-static void learn(gos_ring_reader *r, int64_t began)
-{
-    gos_ring *ring = r->ring;
-    int64_t came = 0;
-
-    gos__lock(&ring->lock);
-    struct gos__span span = gos__window_span_locked(ring);
-    uint64_t number = gos__window_find(ring, &span, r->pos);
-    if (number < span.records)
-        came = gos__window_entry(ring, number)->mono_ns;
-    gos__unlock(&ring->lock);
-    uint64_t took = came > began ? (uint64_t)(came - began) : 0;
-    if (came && took < MAX_SPIN_NS)
-        r->spin_ns = gos__min_u64(gos__max_u64(2 * took, MIN_SPIN_NS), MAX_SPIN_NS);
-    else
-        r->spin_ns = gos__max_u64(r->spin_ns / 2, MIN_SPIN_NS);
-}
-
 static int wait_for_bytes(gos_ring_reader *r, const struct gos_io *io)
 {
     if (!gos__reader_idle(r)) {
@@ -152,8 +218,8 @@ static int wait_for_bytes(gos_ring_reader *r, const struct gos_io *io)
     gos__sleeper_end(&r->sleeper, io->cancel);
     if (rc < 0)
         return gos__error(rc, rc == GOS_ECANCELED ? "cancelled" : "deadline passed");
-    if (r->opts.spin_ns == 0)
-        learn(r, began);
+    r->slept_ns = began;
+    r->slept_for = r->pos;
     return 0;
 }
 

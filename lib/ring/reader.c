@@ -201,6 +201,7 @@ static int settle_opts(struct gos_ring_reader_opts *o, const gos_ring *ring)
         o->max_lag = gos__min_u64(o->max_lag, GOS__RING_HELD_MAX);
     if (o->block_ns == 0)
         o->block_ns = DEFAULT_BLOCK_NS;
+    o->block_ns = gos__min_i64(o->block_ns, GOS__RING_FOR_EVER);
     return 0;
 }
 
@@ -243,6 +244,8 @@ static int enter_locked(gos_ring *ring, gos_ring_reader *r) GOS_REQUIRES(ring->l
                           (unsigned long long)r->opts.start_value, (unsigned long long)span.tail);
     gos__list_append(&ring->readers, &r->link);
     ring->n_readers++;
+    r->id = ++ring->last_reader;
+    r->opened_ns = gos__clock_ns();
     if (r->opts.policy == GOS_RING_BLOCK || r->opts.policy == GOS_RING_DROP_NEW)
         gos__list_append(&ring->holders, &r->holder_link);
     if (!begins_when_it_reads(r, &span))
@@ -322,28 +325,4 @@ int64_t gos_ring_reader_offset(gos_ring_reader *r)
     uint64_t pos = r->pos;
     gos__unlock(&ring->lock);
     return (int64_t)pos;
-}
-
-int gos_ring_reader_get_stats(gos_ring_reader *r, struct gos_ring_reader_stats *out)
-{
-    if (!r || !out)
-        return gos__error(GOS_EINVAL, "no reader, or nothing to fill");
-    struct gos_ring_reader_stats s = {.struct_size = sizeof s, .policy = r->opts.policy};
-    int64_t now = gos__clock_ns();
-    gos__lock(&r->ring->lock);
-    struct gos__span span = gos__window_span_locked(r->ring);
-    s.offset = r->settled ? r->pos : gos__window_history(r->ring, &span);
-    s.lag_bytes = span.tail > s.offset ? span.tail - s.offset : 0;
-    s.max_lag_bytes = r->opts.max_lag;
-    uint64_t number = gos__window_find_containing(r->ring, &span, s.offset);
-    if (number < span.records)
-        s.lag_ns = gos__max_i64(0, now - gos__window_entry(r->ring, number)->mono_ns);
-    s.read_bytes = r->read_bytes;
-    s.head_bytes = r->head_bytes;
-    s.gaps = r->gaps;
-    s.dropped_bytes = r->dropped_bytes;
-    s.held_bytes = atomic_load(&r->held);
-    s.status = atomic_load(&r->status);
-    gos__unlock(&r->ring->lock);
-    return gos__opts_give(out, &s, sizeof s);
 }

@@ -49,6 +49,7 @@ static int settle_opts(struct gos_ring_opts *o)
     if (o->channel_bytes == 0)
         o->channel_bytes = DEFAULT_BYTES;
     o->ring_bytes = gos__max_u64(o->ring_bytes, MIN_BYTES);
+    o->max_age_ns = gos__min_i64(o->max_age_ns, GOS__RING_FOR_EVER);
     return 0;
 }
 
@@ -75,7 +76,6 @@ static void settle_sizes(gos_ring *ring)
 
 static void init_lists(gos_ring *ring) GOS_NO_TSA
 {
-    gos__list_init(&ring->set_link);
     gos__list_init(&ring->readers);
     gos__list_init(&ring->holders);
     gos__list_init(&ring->sleepers);
@@ -263,10 +263,8 @@ void gos_ring_sweep(gos_ring *ring)
         gos__room_check_locked(ring, ring->max_record, now, &room);
     wake = wake || (waits && room.alarm);
     gos__unlock(&ring->lock);
-    if (wake) {
+    if (wake)
         gos__wake_room(ring);
-        gos__wake_bytes(ring);
-    }
 }
 
 /* ---- questions ---- */

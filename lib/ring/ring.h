@@ -27,9 +27,10 @@
 #include "base/thread.h"
 #include "ring/sleeper.h"
 
-#define GOS__RING_HELD_MAX (4u << 20) /* that one reader may have borrowed, or keep */
-#define GOS__RING_NONE UINT64_MAX     /* no such offset */
-#define GOS__RING_LINE 64             /* what two processors write lies this far apart */
+#define GOS__RING_HELD_MAX (4u << 20)      /* that one reader may have borrowed, or keep */
+#define GOS__RING_NONE UINT64_MAX          /* no such offset */
+#define GOS__RING_FOR_EVER (INT64_MAX / 2) /* a time that can be added to now */
+#define GOS__RING_LINE 64                  /* what two processors write lies this far apart */
 
 /* A piece of the stream. It lives as long as somebody refers to it: the window,
  * and everyone who borrowed of it. */
@@ -63,6 +64,16 @@ struct gos__watches {
 
 struct gos__names; /* who has written */
 
+/* A set, and the one it is within. */
+#define GOS__SET_LEVELS 2
+
+/* Where a ring stands in a set. */
+struct gos__set_place {
+    struct gos__list link;
+    gos_ring *ring;
+    uint64_t tried; /* the last round in which it was asked to give something up */
+};
+
 struct gos_ring {
     /* immutable after new */
     struct gos_ring_opts opts; /* as in force */
@@ -71,8 +82,8 @@ struct gos_ring {
     unsigned max_spare;
     unsigned max_spinners; /* processors but one */
     int64_t created_wall_ns, created_mono_ns;
-    struct gos__list set_link; /* guarded by the set's lock, as is `tried` */
-    uint64_t tried;
+    /* by the level of a set; each guarded by the lock of its set */
+    struct gos__set_place in_sets[GOS__SET_LEVELS];
 
     /* Written by each append, looked at by readers again and again. */
     char before_tail[GOS__RING_LINE];
@@ -123,8 +134,8 @@ struct gos_ring {
     struct gos__list readers, holders;        /* holders: those that writers have to think of */
     struct gos__list sleepers, room_sleepers; /* struct gos__sleeper */
     struct gos__watches watches, room_watches;
-    uint64_t alarms; /* how often a reader was disconnected */
-    uint64_t n_readers;
+    uint64_t alarms, told_alarms;    /* how often a reader was disconnected by looking for room */
+    uint64_t n_readers, last_reader; /* the id that was given last */
     uint64_t gaps, dropped_bytes, blocked_ns;
     struct gos__names *names;
 };
@@ -143,8 +154,13 @@ struct gos_ring_reader {
     gos_ring *ring;
     struct gos_ring_reader_opts opts; /* as in force */
     /* of the thread that reads */
-    uint64_t spin_ns;
-    int fd; /* eventfd, or -1 */
+    uint64_t spin_ns;   /* how long it looks before it sleeps; 0: not at all */
+    unsigned rest;      /* waits that it does not look in */
+    unsigned penalty;   /* rest after the next interruption */
+    unsigned vain;      /* looks, see judge_look() */
+    int64_t slept_ns;   /* when the last sleep began that nothing was learnt from yet; 0 */
+    uint64_t slept_for; /* the offset that it waited for */
+    int fd;             /* eventfd, or -1 */
     struct gos_ring_watch watch;
     struct gos__sleeper sleeper; /* its link is guarded by the ring's lock */
     /* written by the thread that reads under the ring's lock; either reads it */
@@ -153,6 +169,8 @@ struct gos_ring_reader {
     bool caught_up; /* has been at the tail, so the lag rule holds */
     /* guarded by the ring's lock */
     struct gos__list link, holder_link;
+    uint64_t id;                /* this and the next do not change after open */
+    int64_t opened_ns;          /* monotonic */
     uint64_t stop;              /* DROP_NEW: loses what comes from here on */
     struct gos__segment **kept; /* DROP_NEW: for it alone */
     unsigned kept_first, kept_end, kept_cap;
@@ -239,7 +257,7 @@ void gos__segment_free(gos_ring *ring, struct gos__segment *s);
 struct gos__room {
     uint64_t until;   /* records that end here or before need not ask again */
     int64_t retry_ns; /* when a reader's time is up; INT64_MAX */
-    bool alarm;       /* a reader was disconnected: wake everybody */
+    bool alarm;       /* a reader was disconnected: gos__wake_room() is due */
 };
 
 /* Whether a record of `len` bytes may be appended now. */
@@ -257,7 +275,8 @@ int gos__room_wait(gos_ring *ring, uint64_t len, const struct gos_io *io);
 
 /* ---- being told: wake.c ---- */
 
-/* After a publish or an alarm, with no lock held. */
+/* With no lock held: after a publish; and when there may be room, or after an alarm,
+ * which all who wait are told of. */
 void gos__wake_bytes(gos_ring *ring);
 void gos__wake_room(gos_ring *ring);
 /* Be woken for bytes; look whether there are some after this. */
@@ -308,15 +327,15 @@ int gos__borrow_say(int64_t code); /* the sentence to what gos__borrow() returne
 /* After GOS_EAGAIN: whether the descriptor is armed; else there is something. */
 bool gos__read_arm_fd(gos_ring_reader *r);
 
-/* ---- limits that rings share: set.c ---- */
+/* ---- limits that rings share: set.c; each holds in the parent of `set`, too ---- */
 
 int gos__set_join(gos_ring_set *set, gos_ring *ring);
 void gos__set_leave_stream(gos_ring_set *set);
 void gos__set_leave(gos_ring_set *set, gos_ring *ring);
 int gos__set_add_reader(gos_ring_set *set);
 void gos__set_drop_reader(gos_ring_set *set);
-/* Memory for `ring`; others, or it, may give up history for it. */
-int gos__set_reserve(gos_ring_set *set, gos_ring *ring, uint64_t bytes);
+/* Rings may give up history for it. */
+int gos__set_reserve(gos_ring_set *set, uint64_t bytes);
 void gos__set_give_back(gos_ring_set *set, uint64_t bytes);
 gos_ring_set *gos__set_ref(gos_ring_set *set);
 

@@ -153,7 +153,7 @@ static bool look_for_room(gos_ring *ring, struct gos__sleeper *s, struct gos__ro
     }
     gos__unlock(&ring->lock);
     if (room->alarm)
-        gos__wake_bytes(ring); /* a reader was disconnected */
+        gos__wake_room(ring); /* a reader was disconnected */
     return fits;
 }
 

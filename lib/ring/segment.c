@@ -15,7 +15,7 @@ static uint64_t cost(size_t size)
 int gos__segment_charge(gos_ring *ring, uint64_t bytes)
 {
     if (ring->opts.set) {
-        int rc = gos__set_reserve(ring->opts.set, ring, bytes);
+        int rc = gos__set_reserve(ring->opts.set, bytes);
         if (rc < 0)
             return rc;
     }

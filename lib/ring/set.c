@@ -2,8 +2,8 @@
  *
  * Limits that many rings share: how many streams and readers, and how much
  * memory. When memory is short the ring that holds most gives up its oldest
- * history, so that a busy stream cannot push out the small ones. Runs on
- * writers' threads, and in sweeps. */
+ * history, so that a busy stream cannot push out the small ones. A set may be within
+ * another: what its rings hold counts in both. Runs on writers' threads, and in sweeps. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -17,6 +17,8 @@
 struct gos_ring_set {
     /* immutable after new */
     struct gos_ring_set_opts opts;
+    gos_ring_set *parent;
+    unsigned level;  /* 0: it has no parent */
     gos__mutex lock; /* never taken with a ring's lock held */
     /* guarded by lock */
     struct gos__list rings;
@@ -26,9 +28,15 @@ struct gos_ring_set {
     _Atomic uint64_t streams, readers, bytes, evicted;
 };
 
-static gos_ring *ring_of(struct gos__list *link)
+static struct gos__set_place *place_of(struct gos__list *link)
 {
-    return GOS__LIST_OWNER(link, gos_ring, set_link);
+    return GOS__LIST_OWNER(link, struct gos__set_place, link);
+}
+
+gos_ring_set *gos__set_ref(gos_ring_set *set)
+{
+    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+    return set;
 }
 
 int gos_ring_set_new(gos_ring_set **out, const struct gos_ring_set_opts *opts)
@@ -41,9 +49,17 @@ int gos_ring_set_new(gos_ring_set **out, const struct gos_ring_set_opts *opts)
     int rc = gos__opts_copy(&set->opts, sizeof set->opts, opts);
     if (rc < 0)
         goto fail;
+    set->parent = set->opts.parent;
+    set->level = set->parent ? set->parent->level + 1 : 0;
+    if (set->level >= GOS__SET_LEVELS) {
+        rc = gos__error(GOS_EINVAL, "the parent of a set has a parent of its own");
+        goto fail;
+    }
     rc = gos__mutex_init(&set->lock);
     if (rc < 0)
         goto fail;
+    if (set->parent)
+        gos__set_ref(set->parent);
     gos__list_init(&set->rings);
     atomic_init(&set->refs, 1);
     *out = set;
@@ -53,19 +69,15 @@ fail:
     return rc;
 }
 
-gos_ring_set *gos__set_ref(gos_ring_set *set)
-{
-    atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
-    return set;
-}
-
 void gos_ring_set_unref(gos_ring_set *set)
 {
     /* Acquire and release: who frees it comes after all others. */
     if (!set || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) > 1)
         return;
+    gos_ring_set *parent = set->parent;
     gos__mutex_finish(&set->lock);
     gos__free(set);
+    gos_ring_set_unref(parent);
 }
 
 /* ---- counts ---- */
@@ -83,29 +95,50 @@ static bool add_within(_Atomic uint64_t *count, uint64_t n, uint64_t max)
     return true;
 }
 
-int gos__set_join(gos_ring_set *set, gos_ring *ring)
+static void enter(gos_ring_set *set, gos_ring *ring)
+{
+    struct gos__set_place *place = &ring->in_sets[set->level];
+    place->ring = ring;
+    gos__lock(&set->lock);
+    gos__list_append(&set->rings, &place->link);
+    set->n_rings++;
+    gos__unlock(&set->lock);
+}
+
+/* One more in `set` and its parent, or in none of them. */
+static int add_stream(gos_ring_set *set)
 {
     if (!add_within(&set->streams, 1, set->opts.max_streams))
         return gos__error(GOS_EBUDGET, "there are %llu streams already",
                           (unsigned long long)set->opts.max_streams);
-    gos__lock(&set->lock);
-    gos__list_append(&set->rings, &ring->set_link);
-    set->n_rings++;
-    gos__unlock(&set->lock);
-    return 0;
+    int rc = set->parent ? add_stream(set->parent) : 0;
+    if (rc < 0)
+        atomic_fetch_sub_explicit(&set->streams, 1, memory_order_relaxed);
+    return rc;
+}
+
+int gos__set_join(gos_ring_set *set, gos_ring *ring)
+{
+    int rc = add_stream(set);
+    for (; rc == 0 && set; set = set->parent)
+        enter(set, ring);
+    return rc;
 }
 
 void gos__set_leave_stream(gos_ring_set *set)
 {
-    atomic_fetch_sub_explicit(&set->streams, 1, memory_order_relaxed);
+    for (; set; set = set->parent)
+        atomic_fetch_sub_explicit(&set->streams, 1, memory_order_relaxed);
 }
 
 void gos__set_leave(gos_ring_set *set, gos_ring *ring)
 {
-    gos__lock(&set->lock);
-    gos__list_remove(&ring->set_link);
-    set->n_rings--;
-    gos__unlock(&set->lock);
+    for (; set; set = set->parent) {
+        gos__lock(&set->lock);
+        gos__list_remove(&ring->in_sets[set->level].link);
+        set->n_rings--;
+        gos__unlock(&set->lock);
+    }
 }
 
 int gos__set_add_reader(gos_ring_set *set)
@@ -113,12 +146,16 @@ int gos__set_add_reader(gos_ring_set *set)
     if (!add_within(&set->readers, 1, set->opts.max_readers))
         return gos__error(GOS_EBUDGET, "there are %llu readers already",
                           (unsigned long long)set->opts.max_readers);
-    return 0;
+    int rc = set->parent ? gos__set_add_reader(set->parent) : 0;
+    if (rc < 0)
+        atomic_fetch_sub_explicit(&set->readers, 1, memory_order_relaxed);
+    return rc;
 }
 
 void gos__set_drop_reader(gos_ring_set *set)
 {
-    atomic_fetch_sub_explicit(&set->readers, 1, memory_order_relaxed);
+    for (; set; set = set->parent)
+        atomic_fetch_sub_explicit(&set->readers, 1, memory_order_relaxed);
 }
 
 /* ---- memory ---- */
@@ -137,11 +174,11 @@ static gos_ring *largest_locked(gos_ring_set *set, uint64_t round) GOS_REQUIRES(
     uint64_t most = 0;
 
     for (struct gos__list *l = set->rings.next; l != &set->rings; l = l->next) {
-        gos_ring *ring = ring_of(l);
-        uint64_t memory = atomic_load_explicit(&ring->memory, memory_order_relaxed);
-        if (ring->tried != round && memory > most && memory >= least_of(ring)) {
+        struct gos__set_place *place = place_of(l);
+        uint64_t memory = atomic_load_explicit(&place->ring->memory, memory_order_relaxed);
+        if (place->tried != round && memory > most && memory >= least_of(place->ring)) {
             most = memory;
-            best = ring;
+            best = place->ring;
         }
     }
     return best;
@@ -154,7 +191,7 @@ static gos_ring *choose_victim(gos_ring_set *set, uint64_t round)
 
     gos__lock(&set->lock);
     while ((best = largest_locked(set, round))) {
-        best->tried = round;
+        best->in_sets[set->level].tried = round;
         if (gos__ring_try_ref(best))
             break;
     }
@@ -170,7 +207,14 @@ static uint64_t begin_round(gos_ring_set *set)
     return round;
 }
 
-int gos__set_reserve(gos_ring_set *set, gos_ring *ring, uint64_t bytes)
+static void note_evicted(gos_ring_set *set, uint64_t bytes)
+{
+    for (; set; set = set->parent)
+        atomic_fetch_add_explicit(&set->evicted, bytes, memory_order_relaxed);
+}
+
+/* In this set alone. */
+static int reserve_here(gos_ring_set *set, uint64_t bytes)
 {
     uint64_t round = 0;
     unsigned tries = 0;
@@ -185,16 +229,27 @@ int gos__set_reserve(gos_ring_set *set, gos_ring *ring, uint64_t bytes)
         uint64_t evicted = 0;
         if (gos__window_give_up(victim, &evicted) > 0)
             round = tries = 0; /* all may be asked again */
-        atomic_fetch_add_explicit(&set->evicted, evicted, memory_order_relaxed);
+        note_evicted(victim->opts.set, evicted);
         gos_ring_unref(victim);
     }
-    (void)ring;
     return 0;
+}
+
+int gos__set_reserve(gos_ring_set *set, uint64_t bytes)
+{
+    int rc = reserve_here(set, bytes);
+    if (rc < 0 || !set->parent)
+        return rc;
+    rc = gos__set_reserve(set->parent, bytes);
+    if (rc < 0)
+        atomic_fetch_sub_explicit(&set->bytes, bytes, memory_order_relaxed);
+    return rc;
 }
 
 void gos__set_give_back(gos_ring_set *set, uint64_t bytes)
 {
-    atomic_fetch_sub_explicit(&set->bytes, bytes, memory_order_relaxed);
+    for (; set; set = set->parent)
+        atomic_fetch_sub_explicit(&set->bytes, bytes, memory_order_relaxed);
 }
 
 /* ---- sweeping ---- */
@@ -209,7 +264,7 @@ static gos_ring *rotate(gos_ring_set *set)
         struct gos__list *link = set->rings.next;
         gos__list_remove(link);
         gos__list_append(&set->rings, link);
-        ring = gos__ring_try_ref(ring_of(link)) ? ring_of(link) : NULL;
+        ring = gos__ring_try_ref(place_of(link)->ring) ? place_of(link)->ring : NULL;
     }
     gos__unlock(&set->lock);
     return ring;

@@ -11,7 +11,9 @@
 /* A watch's `lib`: ptr[0] and [1] link it, ptr[2] is the list it is in (NULL:
  * none), num[0] is its state, num[1] the offset it has seen or the bytes it needs. */
 #define BATCH 16u
-#define FIRING 1u /* the rest of num[0] counts alarms, see gos_ring.alarms */
+#define FIRING 1u
+#define USED 2u       /* it was armed before, so it knows of the alarms until then */
+#define STATE_BITS 2u /* the rest of num[0] are the alarms it knows of, see gos_ring.alarms */
 
 static void link_locked(struct gos__watches *list, struct gos_ring_watch *w)
 {
@@ -39,16 +41,29 @@ static void unlink_locked(struct gos_ring_watch *w)
     w->lib.ptr[2] = NULL;
 }
 
+static bool knows_alarms_locked(gos_ring *ring, const struct gos_ring_watch *w)
+    GOS_REQUIRES(ring->lock)
+{
+    return w->lib.num[0] >> STATE_BITS == ring->alarms;
+}
+
+/* Who is told, or armed for the first time, knows all alarms so far. */
+static void tell_alarms_locked(gos_ring *ring, struct gos_ring_watch *w) GOS_REQUIRES(ring->lock)
+{
+    w->lib.num[0] = ring->alarms << STATE_BITS | USED | (w->lib.num[0] & FIRING);
+}
+
 static bool is_due_locked(gos_ring *ring, const struct gos_ring_watch *w) GOS_REQUIRES(ring->lock)
 {
     struct gos__room room;
 
     if (w->lib.num[0] & FIRING)
         return false; /* who calls it looks again when it has returned */
-    if (gos__wake_ended(ring) || w->lib.num[0] >> 1 != ring->alarms)
+    if (gos__wake_ended(ring))
         return true;
     if (w->lib.ptr[2] == &ring->watches)
-        return atomic_load_explicit(&ring->tail, memory_order_acquire) > w->lib.num[1];
+        return atomic_load_explicit(&ring->tail, memory_order_acquire) > w->lib.num[1] ||
+               !knows_alarms_locked(ring, w);
     return gos__room_check_locked(ring, w->lib.num[1], gos__clock_ns(), &room);
 }
 
@@ -84,6 +99,7 @@ static void fire_locked(gos_ring *ring, struct gos__watches *list) GOS_REQUIRES(
 
     while ((w = next_due_locked(ring, list))) {
         unlink_locked(w);
+        tell_alarms_locked(ring, w);
         w->lib.num[0] |= FIRING;
         note_armed_locked(ring);
         gos__unlock(&ring->lock);
@@ -139,12 +155,11 @@ void gos__wake_bytes(gos_ring *ring)
 
 void gos__wake_room(gos_ring *ring)
 {
-    gos__lock(&ring->lock);
-    uint64_t alarms = ring->alarms;
-    gos__unlock(&ring->lock);
     wake(ring, &ring->room_sleepers, &ring->room_watches);
     gos__lock(&ring->lock);
-    bool alarm = ring->alarms != alarms; /* looking for room has disconnected a reader */
+    /* Looking for room has disconnected a reader: just now, or before this was called. */
+    bool alarm = ring->told_alarms != ring->alarms;
+    ring->told_alarms = ring->alarms;
     gos__unlock(&ring->lock);
     if (alarm)
         gos__wake_bytes(ring);
@@ -159,13 +174,13 @@ static int check_watch(const gos_ring *ring, const struct gos_ring_watch *w)
     return 0;
 }
 
-/* The part of the state that is not FIRING is set anew: alarms from here on count. */
 static int arm_locked(gos_ring *ring, struct gos__watches *list, struct gos_ring_watch *w,
                       uint64_t number) GOS_REQUIRES(ring->lock)
 {
     if (w->lib.ptr[2])
         return gos__error(GOS_EBUSY, "the watch is armed");
-    w->lib.num[0] = ring->alarms << 1 | (w->lib.num[0] & FIRING);
+    if (!(w->lib.num[0] & USED))
+        tell_alarms_locked(ring, w);
     w->lib.num[1] = number;
     link_locked(list, w);
     return 0;
@@ -180,8 +195,10 @@ int gos_ring_arm(gos_ring *ring, uint64_t offset, struct gos_ring_watch *watch)
     rc = arm_locked(ring, &ring->watches, watch, offset);
     if (rc == 0) {
         note_armed_locked(ring);
+        /* An alarm that came after it has fired is told now. */
         if (atomic_load_explicit(&ring->tail, memory_order_seq_cst) > offset ||
-            gos__wake_ended(ring)) {
+            gos__wake_ended(ring) || !knows_alarms_locked(ring, watch)) {
+            tell_alarms_locked(ring, watch);
             unlink_locked(watch);
             note_armed_locked(ring);
             rc = 1;
@@ -213,7 +230,7 @@ int gos_ring_writer_arm(gos_ring_writer *w, size_t bytes, struct gos_ring_watch 
     }
     gos__unlock(&ring->lock);
     if (alarm)
-        gos__wake_bytes(ring);
+        gos__wake_room(ring);
     return rc;
 }
 

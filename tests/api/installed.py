@@ -32,7 +32,7 @@ class Installed:
         """As the README tells people to."""
         flags = run("pkg-config", "--cflags", "--libs", "libgostream", env=self.environment).split()
         program = self.folder / source.stem
-        run(compiler, *more, "-Wall", "-Wextra", "-Werror", "-O1", source, *flags, "-o", program)
+        run(compiler, *more, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", source, *flags, "-o", program)
         return program
 
     def run(self, *argv, status=0):

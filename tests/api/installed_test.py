@@ -19,14 +19,16 @@ with Installed() as installed:
     for header in (SOURCE / "include/gostream").iterdir():
         check(f"include/gostream/{header.name.removesuffix('.in')}" in files, f"{header.name} is not installed")
     for end in ("include/gostream.h", "bin/gostream-mount", "libgostream.so", "libgostream.so.0",
-                "libgostream.so.0.1.0", "pkgconfig/libgostream.pc", "man1/gostream-mount.1"):
+                "libgostream.so.0.1.0", "pkgconfig/libgostream.pc", "man1/gostream-mount.1",
+                "bin/pfs", "bin/agfs", "man1/pfs.1", "man1/pfs-serve.1"):
         check(any(f.endswith(end) for f in files), f"{end} is not installed: {files}")
     for file in files:
         check(not file.endswith((".a", ".in", ".hpp", ".cmake")), f"{file} should not be installed")
         check(".h" != file[-2:] or file.startswith("include/gostream"), f"{file}: a private header")
 
-    tool = installed.prefix / "bin/gostream-mount"
-    check(installed.run(tool, "--version").strip().endswith("0.1.0"), "gostream-mount --version")
+    for name in ("gostream-mount", "pfs", "agfs"):
+        check(installed.run(installed.prefix / "bin" / name, "--version").strip().endswith("0.1.0"),
+              f"{name} --version")
 
     examples = sorted((SOURCE / "examples").glob("*.c"))
     check(len(examples) >= 3, "examples are missing")

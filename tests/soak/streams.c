@@ -127,7 +127,7 @@ void stream_drop(struct stream *st)
         return;
     last_look(st);
     gos_ring_unref(st->ring);
-    free((void *)st->truth);
+    free((void *)st->truth.at);
     free(st);
 }
 
@@ -155,10 +155,10 @@ static struct stream *make_stream(struct streams *s, struct soak_dice *d)
         return NULL;
     }
     gos_ring_get_stats(st->ring, &stats);
-    st->max_record = stats.max_record;
+    st->truth.max_record = stats.max_record;
     st->bytes_most = MIB + soak_below(d, BYTES_MOST - MIB);
-    st->n_truth = st->bytes_most / STREAM_RECORD_MIN + 1;
-    st->truth = calloc(st->n_truth, sizeof *st->truth);
+    st->truth.n = st->bytes_most / RECORDS_MIN + 1;
+    st->truth.at = calloc(st->truth.n, sizeof *st->truth.at);
     atomic_store(&st->refs, 1);
     return st;
 }

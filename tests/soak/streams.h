@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * soak_streams, from file to file: rings that come and go in a few places, the
- * records that are written to them, and the threads that use both. */
+ * soak_streams, from file to file: rings that come and go in a few places, and the
+ * threads that use them. */
 #ifndef TESTS_SOAK_STREAMS_H
 #define TESTS_SOAK_STREAMS_H
 
@@ -15,13 +15,12 @@
 #include <stdint.h>
 
 #include "soak/soak.h"
+#include "support/records.h"
 
 #define STREAM_PLACES 6
 #define STREAM_WRITERS 4
 #define STREAM_READERS 8
 #define STREAM_SETS_READERS 12 /* fewer than may want to come */
-#define STREAM_IDS 2048u       /* visits of writers to one ring */
-#define STREAM_RECORD_MIN 24u
 #define STREAM_MS INT64_C(1000000)
 #define STREAM_SECOND INT64_C(1000000000)
 
@@ -31,12 +30,8 @@ struct stream {
     atomic_int refs;
     gos_ring *ring;
     uint64_t bytes_most; /* then it is sealed */
-    uint64_t max_record;
-    /* Which record begins where, as the first reader saw it; all must agree. One
-     * place for each STREAM_RECORD_MIN bytes. */
-    _Atomic uint64_t *truth;
-    uint64_t n_truth;
-    atomic_uint next_id;
+    struct records_truth truth;
+    atomic_uint next_id;       /* visits of writers; RECORDS_IDS at most write */
     _Atomic uint64_t appended; /* as writers were told */
     atomic_uint writers;       /* that may still append */
 };
@@ -68,29 +63,6 @@ struct starving {
 };
 struct starving starving_before(struct streams *s);
 bool starved_since(struct streams *s, struct starving before);
-
-/* ---- records ---- */
-
-/* Record `number` (from 1) of writer `id`: STREAM_RECORD_MIN bytes or more. */
-void record_fill(void *buf, uint32_t len, uint32_t id, uint64_t number);
-
-/* Follows the bytes of one reader, which begin with a record. */
-struct follower {
-    struct stream *stream;
-    uint64_t start, next; /* offsets of the first byte and behind the last one */
-    bool begun;
-    uint64_t read, lost, gaps;
-    unsigned char head[STREAM_RECORD_MIN];
-    uint64_t record, in_record; /* where the one at hand begins; bytes of it that were seen */
-    struct {
-        uint64_t number, gaps;
-    } last[STREAM_IDS];
-    const char *wrong; /* what was not as it should be; NULL */
-};
-
-void follower_begin(struct follower *f, struct stream *st);
-void follower_note(struct follower *f, const struct gos_ring_note *note);
-void follower_bytes(struct follower *f, const void *bytes, size_t len);
 
 /* ---- threads ---- */
 

@@ -25,7 +25,7 @@ static bool find_some(struct stream *st, struct soak_dice *d, struct gos_ring_re
 static void compare(struct stream *st, const struct gos_ring_record *record, const void *buf)
 {
     struct follower f;
-    follower_begin(&f, st);
+    follower_begin(&f, &st->truth);
     f.start = f.next = record->offset;
     follower_bytes(&f, buf, record->len);
     if (f.wrong || f.in_record)

@@ -69,7 +69,7 @@ static void check_records(struct guest *g, const struct gos_ring_view *v)
             soak_fail("records of a borrow do not follow each other");
         if (r->offset >= end || r->offset + r->len <= v->note.offset)
             soak_fail("a record of a borrow lies outside of its bytes");
-        if (r->writer >= STREAM_IDS || r->len > g->st->max_record)
+        if (r->writer >= RECORDS_IDS || r->len > g->st->truth.max_record)
             soak_fail("a record of %u bytes by %u", r->len, r->writer);
     }
 }
@@ -310,8 +310,8 @@ static void visit(struct guest *g)
     g->opts = random_opts(g->d);
     if (!may_come(g, gos_ring_reader_open(&g->r, g->st->ring, &g->opts), before))
         return;
-    follower_begin(&g->f, g->st);
-    follower_begin(&g->head, g->st);
+    follower_begin(&g->f, &g->st->truth);
+    follower_begin(&g->head, &g->st->truth);
     atomic_fetch_add(&g->s->joins, 1);
     read_for_a_while(g);
     atomic_fetch_add(&g->s->gaps, g->f.gaps);

@@ -31,9 +31,9 @@ static bool is_open(const struct stream *st)
 static uint32_t random_len(struct visit *v)
 {
     uint64_t most = (uint64_t)SOAK_PICK(v->d, 200, 200, 5000, 70000, 1 << 20);
-    if (most > v->st->max_record)
-        most = v->st->max_record;
-    return (uint32_t)(STREAM_RECORD_MIN + soak_below(v->d, most - STREAM_RECORD_MIN + 1));
+    if (most > v->st->truth.max_record)
+        most = v->st->truth.max_record;
+    return (uint32_t)(RECORDS_MIN + soak_below(v->d, most - RECORDS_MIN + 1));
 }
 
 static void rung(struct gos_ring_watch *watch)
@@ -179,7 +179,7 @@ void *stream_writer(void *arg)
                           .buf = buf};
         if (v.id == 0) /* the ring's own numbers are not ours */
             v.id = atomic_fetch_add(&st->next_id, 1);
-        if (v.id < STREAM_IDS)
+        if (v.id < RECORDS_IDS)
             visit(&v);
         else
             gos_ring_seal(st->ring);

@@ -285,6 +285,31 @@ static void writer_that_comes_back_begins_an_epoch(void **state)
     gos_ring_writer_close(other);
 }
 
+static uint32_t epoch_after(gos_ring *ring, const char *name)
+{
+    gos_ring_writer *w = named(ring, name);
+
+    assert_int_equal(gos_ring_writer_append(w, "abc", 3, 0, NULL), 3);
+    gos_ring_writer_close(w);
+    return stats_of(ring).epoch;
+}
+
+/* Each name once, however often it writes. */
+static void last_sixteen_names_are_remembered(void **state)
+{
+    struct rig *rig = *state;
+    char name[] = "writer a";
+
+    for (unsigned i = 0; i < 16; i++, name[7]++)
+        assert_int_equal(epoch_after(rig->ring, name), 1);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(epoch_after(rig->ring, "writer p"), 2 + i);
+    assert_int_equal(epoch_after(rig->ring, "writer a"), 22);
+    assert_int_equal(epoch_after(rig->ring, "writer q"), 22); /* takes the place of the first */
+    assert_int_equal(epoch_after(rig->ring, "writer b"), 23);
+    assert_int_equal(epoch_after(rig->ring, "writer a"), 23);
+}
+
 static void gap_and_epoch_are_told_together(void **state)
 {
     struct rig *rig = *state;
@@ -381,6 +406,7 @@ int main(void)
         WITH_RIG(nonsense_is_refused),
         WITH_RIG(borrow_ends_where_an_epoch_begins),
         WITH_RIG(writer_that_comes_back_begins_an_epoch),
+        WITH_RIG(last_sixteen_names_are_remembered),
         WITH_RIG(gap_and_epoch_are_told_together),
         cmocka_unit_test(late_reader_gets_the_sticky_head_first),
         cmocka_unit_test(head_is_of_the_newest_epoch),

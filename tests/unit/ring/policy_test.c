@@ -270,7 +270,10 @@ static void blocked_append_gives_up_at_its_deadline(void **state)
 
 static void *fire(void *arg)
 {
-    gos_cancel_fire(arg);
+    struct firing *f = arg;
+
+    wait_for_sleeping_append(f->ring, 1);
+    gos_cancel_fire(f->cancel);
     return NULL;
 }
 
@@ -301,17 +304,19 @@ static void reader_inside_the_oldest_record_holds_a_full_index(void **state)
 static void blocked_append_can_be_cancelled(void **state)
 {
     struct rig *rig = *state;
-    gos_ring_reader *r = make_reader(rig->ring, GOS_RING_NOW, GOS_RING_BLOCK);
+    gos_ring_reader *r = make_blocking(rig->ring, GOS_RING_NOW, 0, INT64_MAX);
     struct gos_io io = {.struct_size = sizeof io, .deadline_ns = soon()};
     pthread_t thread;
 
     while (try_pattern(rig->w, 1000) == 1000)
         ;
     assert_int_equal(gos_cancel_new(&io.cancel), 0);
-    assert_int_equal(pthread_create(&thread, NULL, fire, io.cancel), 0);
-    assert_int_equal(gos_ring_writer_append(rig->w, "0123456789", 10, 0, &io), 10);
+    struct firing f = {rig->ring, io.cancel};
+    assert_int_equal(pthread_create(&thread, NULL, fire, &f), 0);
     static char bytes[2000];
-    assert_int_equal(gos_ring_writer_append(rig->w, bytes, sizeof bytes, 0, &io), GOS_ECANCELED);
+    for (int i = 0; i < 2; i++) /* while it waits, and before */
+        assert_int_equal(gos_ring_writer_append(rig->w, bytes, 2000, 0, &io), GOS_ECANCELED);
+    assert_true(in_ms(0) < io.deadline_ns);
     pthread_join(thread, NULL);
     gos_cancel_free(io.cancel);
     gos_ring_reader_close(r);
@@ -407,24 +412,34 @@ static void reader_that_blocks_for_too_long_is_disconnected(void **state)
     gos_ring_reader_close(r);
 }
 
+static void count_wake(struct gos_ring_watch *watch)
+{
+    unsigned *n = watch->user;
+
+    ++*n;
+}
+
 /* A server's writer does not wait: the time runs all the same, by sweeps. */
 static void sweep_disconnects_a_reader_that_blocks(void **state)
 {
     struct rig *rig = *state;
     gos_ring_reader *r = NULL;
+    unsigned woken = 0;
 
     assert_int_equal(gos_ring_reader_open(&r, rig->ring,
                                           GOS_OPTS(gos_ring_reader_opts, .start = GOS_RING_NOW,
                                                    .policy = GOS_RING_BLOCK, .block_ns = 1000000)),
                      0);
+    struct gos_ring_watch watch = {.struct_size = sizeof watch, .wake = count_wake, .user = &woken};
     int64_t deadline = soon();
     while (try_pattern(rig->w, 1000) == 1000)
         assert_true(in_ms(0) < deadline);
-    while (of(r).status == 0 && in_ms(0) < deadline) {
-        assert_true(try_pattern(rig->w, 1000) == GOS_EAGAIN || of(r).status != 0);
-        gos_ring_sweep(rig->ring);
-    }
+    assert_int_equal(gos_ring_writer_arm(rig->w, 1000, &watch), 0);
+    while (of(r).status == 0 && in_ms(0) < deadline)
+        gos_ring_sweep(rig->ring); /* nobody else looks */
     assert_int_equal(of(r).status, GOS_ETIMEDOUT);
+    assert_int_equal(woken, 1);
+    gos_ring_disarm(rig->ring, &watch);
     assert_int_equal(try_pattern(rig->w, 1000), 1000);
     gos_ring_reader_close(r);
 }

@@ -3,6 +3,7 @@
  * Making rings, filling them with the pattern, and checking what comes out. */
 #include "rig.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -36,6 +37,27 @@ gos_ring_reader *make_reader(gos_ring *ring, enum gos_ring_start start, enum gos
                              GOS_OPTS(gos_ring_reader_opts, .start = start, .policy = policy)),
         0);
     return r;
+}
+
+gos_ring_reader *make_blocking(gos_ring *ring, enum gos_ring_start start, uint64_t max_lag,
+                               int64_t block_ns)
+{
+    gos_ring_reader *r = NULL;
+
+    assert_int_equal(
+        gos_ring_reader_open(&r, ring,
+                             GOS_OPTS(gos_ring_reader_opts, .start = start, .max_lag = max_lag,
+                                      .policy = GOS_RING_BLOCK, .block_ns = block_ns)),
+        0);
+    return r;
+}
+
+int status_of(gos_ring_reader *r)
+{
+    struct gos_ring_reader_stats s = {.struct_size = sizeof s};
+
+    assert_int_equal(gos_ring_reader_get_stats(r, &s), 0);
+    return s.status;
 }
 
 struct gos_ring_stats stats_of(gos_ring *ring)
@@ -128,6 +150,52 @@ void drain(gos_ring_reader *r, struct got *got)
         check_note(&v.note, got);
 }
 
+static unsigned count(gos_ring *ring, const struct gos__list *list)
+{
+    unsigned n = 0;
+
+    gos__lock(&ring->lock);
+    for (const struct gos__list *l = list->next; l != list; l = l->next)
+        n++;
+    gos__unlock(&ring->lock);
+    return n;
+}
+
+/* It is in the list before it looks a last time; from then on it is woken. */
+static void wait_for_sleepers(gos_ring *ring, const struct gos__list *list, unsigned n)
+{
+    int64_t deadline = soon();
+
+    while (count(ring, list) < n) {
+        assert_true(in_ms(0) < deadline);
+        sched_yield();
+    }
+}
+
+void wait_for_sleeping_read(gos_ring *ring, unsigned n)
+{
+    wait_for_sleepers(ring, &ring->sleepers, n);
+}
+
+void wait_for_sleeping_append(gos_ring *ring, unsigned n)
+{
+    wait_for_sleepers(ring, &ring->room_sleepers, n);
+}
+
+void wait_for_watch(gos_ring *ring)
+{
+    int64_t deadline = soon();
+    bool watched;
+
+    do {
+        gos__lock(&ring->lock);
+        watched = ring->watches.first;
+        gos__unlock(&ring->lock);
+        assert_true(in_ms(0) < deadline);
+        sched_yield();
+    } while (!watched);
+}
+
 int64_t soon(void)
 {
     return gos__clock_ns() + 20 * GOS__SECOND;
@@ -136,6 +204,14 @@ int64_t soon(void)
 int64_t in_ms(int64_t ms)
 {
     return gos__clock_ns() + ms * GOS__MS;
+}
+
+void let_pass(int64_t ns)
+{
+    int64_t until = in_ms(0) + ns;
+
+    while (in_ms(0) < until)
+        ;
 }
 
 void take_down(gos_ring *ring, gos_ring_writer *w, gos_ring_reader *r)

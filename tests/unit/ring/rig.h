@@ -25,6 +25,12 @@ gos_ring_writer *make_writer(gos_ring *ring);
 gos_ring_reader *make_reader(gos_ring *ring, enum gos_ring_start start,
                              enum gos_ring_policy policy);
 
+/* One that writers wait for; 0: the defaults. */
+gos_ring_reader *make_blocking(gos_ring *ring, enum gos_ring_start start, uint64_t max_lag,
+                               int64_t block_ns);
+
+/* What it was disconnected with, or 0. */
+int status_of(gos_ring_reader *r);
 struct gos_ring_stats stats_of(gos_ring *ring);
 uint64_t tail_of(gos_ring *ring);
 
@@ -44,10 +50,25 @@ struct got {
  * follow each other without a hole. Continues `got` of before, or a zeroed one. */
 void drain(gos_ring_reader *r, struct got *got);
 
+/* Until `n` threads sleep for bytes, or as many appends for room: from then on only a wake
+ * helps them. */
+void wait_for_sleeping_read(gos_ring *ring, unsigned n);
+void wait_for_sleeping_append(gos_ring *ring, unsigned n);
+/* Until somebody watches for bytes. */
+void wait_for_watch(gos_ring *ring);
+
+/* For a thread that fires the latch when somebody waits for the ring. */
+struct firing {
+    gos_ring *ring;
+    gos_cancel *cancel;
+};
+
 /* Where a deadline is needed and must not be reached. */
 int64_t soon(void);
 /* A deadline that will be reached. */
 int64_t in_ms(int64_t ms);
+
+void let_pass(int64_t ns);
 
 /* Close whatever of these is not NULL. */
 void take_down(gos_ring *ring, gos_ring_writer *w, gos_ring_reader *r);

@@ -215,6 +215,19 @@ static void deleted_ring_is_read_to_its_end_by_who_was_there(void **state)
     take_down(NULL, w, r);
 }
 
+static void deleted_ring_stays_deleted_when_it_is_sealed(void **state)
+{
+    (void)state;
+    gos_ring *ring = make_ring(0, 0);
+    gos_ring_reader *r = NULL;
+
+    gos_ring_delete(ring);
+    gos_ring_seal(ring);
+    assert_int_equal(stats_of(ring).state, GOS_RING_STATE_DELETED);
+    assert_int_equal(gos_ring_reader_open(&r, ring, NULL), GOS_ENOENT);
+    gos_ring_unref(ring);
+}
+
 /* ---- appending ---- */
 
 static void parts_become_one_record(void **state)
@@ -305,6 +318,7 @@ int main(void)
         cmocka_unit_test(record_of_a_byte_is_found),
         cmocka_unit_test(sealed_ring_is_read_to_its_end),
         cmocka_unit_test(deleted_ring_is_read_to_its_end_by_who_was_there),
+        cmocka_unit_test(deleted_ring_stays_deleted_when_it_is_sealed),
         cmocka_unit_test(parts_become_one_record),
         cmocka_unit_test(long_append_is_cut_at_the_largest_record),
         cmocka_unit_test(nothing_is_appended_as_nothing),

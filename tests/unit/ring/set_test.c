@@ -185,6 +185,106 @@ static void unread_bytes_of_a_blocking_reader_are_not_given_up(void **state)
     gos_ring_set_unref(set);
 }
 
+/* ---- a set within a set ---- */
+
+static void parent_counts_streams_and_readers_of_both(void **state)
+{
+    (void)state;
+    gos_ring_set *all = make_set(GOS_OPTS(gos_ring_set_opts, .max_streams = 2, .max_readers = 2));
+    gos_ring_set *part = make_set(GOS_OPTS(gos_ring_set_opts, .max_streams = 1, .parent = all));
+    gos_ring *a = ring_in(part), *b = NULL;
+    gos_ring_reader *refused = NULL;
+
+    assert_int_equal(gos_ring_new(&b, GOS_OPTS(gos_ring_opts, .set = part)), GOS_EBUDGET);
+    assert_int_equal(of(all).streams, 1); /* what one refuses does not count in the other */
+    b = ring_in(all);
+    assert_int_equal(of(all).streams, 2);
+    gos_ring_delete(a);
+    assert_int_equal(of(all).streams, 1);
+    gos_ring_unref(a);
+    a = ring_in(all);
+    gos_ring *c = NULL;
+    assert_int_equal(gos_ring_new(&c, GOS_OPTS(gos_ring_opts, .set = part)), GOS_EBUDGET);
+    assert_int_equal(of(part).streams, 0);
+    gos_ring_unref(a);
+    c = ring_in(part);
+
+    gos_ring_reader *first = make_reader(b, GOS_RING_NOW, GOS_RING_DROP_OLDEST);
+    gos_ring_reader *second = make_reader(c, GOS_RING_NOW, GOS_RING_DROP_OLDEST);
+    assert_int_equal(gos_ring_reader_open(&refused, c, NULL), GOS_EBUDGET);
+    assert_int_equal(of(all).readers, 2);
+    assert_int_equal(of(part).readers, 1);
+    gos_ring_reader_close(first);
+    gos_ring_reader_close(second);
+    assert_int_equal(of(all).readers, 0);
+    gos_ring_set_unref(part); /* the ring keeps it, and it keeps its parent */
+    gos_ring_set_unref(all);
+    gos_ring_unref(b);
+    gos_ring_unref(c);
+}
+
+static void memory_of_a_part_counts_in_the_whole(void **state)
+{
+    (void)state;
+    gos_ring_set *all = make_set(GOS_OPTS(gos_ring_set_opts, .max_bytes = 4 * MIB));
+    gos_ring_set *part = make_set(GOS_OPTS(gos_ring_set_opts, .max_bytes = 2 * MIB, .parent = all));
+    gos_ring *outside = ring_in(all), *inside = ring_in(part);
+    gos_ring_writer *wo = make_writer(outside), *wi = make_writer(inside);
+
+    append_pattern(wi, 100000, 40);
+    assert_in_range(of(part).bytes, MIB, 2 * MIB);
+    assert_int_equal(of(all).bytes, of(part).bytes);
+    assert_true(of(part).evicted_bytes > 0);
+    assert_int_equal(of(all).evicted_bytes, of(part).evicted_bytes);
+    append_pattern(wo, 100000, 100);
+    assert_in_range(of(all).bytes, 3 * MIB, 4 * MIB);
+    assert_true(of(all).evicted_bytes > of(part).evicted_bytes);
+    take_down(inside, wi, NULL);
+    assert_int_equal(of(part).bytes, 0);
+    take_down(outside, wo, NULL);
+    assert_int_equal(of(all).bytes, 0);
+    gos_ring_set_unref(part);
+    gos_ring_set_unref(all);
+}
+
+/* A part may be promised more than there is; then the whole refuses. */
+static void memory_that_the_whole_has_not_is_no_part_s(void **state)
+{
+    (void)state;
+    static char bytes[2 * MIB];
+    gos_ring_set *all = make_set(GOS_OPTS(gos_ring_set_opts, .max_bytes = MIB));
+    gos_ring_set *part = make_set(
+        GOS_OPTS(gos_ring_set_opts, .max_bytes = 64 * MIB, .parent = all));
+    gos_ring *ring = ring_in(part);
+    gos_ring_writer *w = make_writer(ring);
+
+    assert_int_equal(gos_ring_writer_append(w, bytes, sizeof bytes, 0, NULL), GOS_EBUDGET);
+    assert_in_range(of(all).bytes, 0, MIB);
+    assert_int_equal(of(part).bytes, of(all).bytes);
+    take_down(ring, w, NULL);
+    gos_ring_set_unref(part);
+    gos_ring_set_unref(all);
+}
+
+static void sets_nest_once_and_are_swept_from_outside(void **state)
+{
+    (void)state;
+    gos_ring_set *all = make_set(NULL), *third = NULL;
+    gos_ring_set *part = make_set(GOS_OPTS(gos_ring_set_opts, .parent = all));
+    gos_ring *ring = NULL;
+
+    assert_int_equal(gos_ring_set_new(&third, GOS_OPTS(gos_ring_set_opts, .parent = part)),
+                     GOS_EINVAL);
+    assert_int_equal(gos_ring_new(&ring, GOS_OPTS(gos_ring_opts, .set = part, .idle_ns = 1)), 0);
+    int64_t deadline = soon();
+    while (gos_ring_set_sweep(all) == 0)
+        assert_true(in_ms(0) < deadline);
+    assert_int_equal(of(part).streams, 0);
+    gos_ring_unref(ring);
+    gos_ring_set_unref(part);
+    gos_ring_set_unref(all);
+}
+
 /* ---- idle rings ---- */
 
 static void count_idle(void *user, gos_ring *ring)
@@ -209,7 +309,8 @@ static void idle_rings_are_told(void **state)
     gos_ring_reader *r = make_reader(ring, GOS_RING_NOW, GOS_RING_DROP_OLDEST);
     int64_t until = in_ms(3);
     while (in_ms(0) < until)
-        assert_int_equal(gos_ring_set_sweep(set), 0); /* somebody reads */
+        ;
+    assert_int_equal(gos_ring_set_sweep(set), 0); /* somebody reads */
     gos_ring_reader_close(r);
     int64_t deadline = soon();
     while (gos_ring_set_sweep(set) == 0)
@@ -371,6 +472,10 @@ int main(void)
         cmocka_unit_test(memory_that_cannot_be_had_is_refused),
         cmocka_unit_test(thousands_of_small_streams_are_not_asked_one_by_one),
         cmocka_unit_test(unread_bytes_of_a_blocking_reader_are_not_given_up),
+        cmocka_unit_test(parent_counts_streams_and_readers_of_both),
+        cmocka_unit_test(memory_of_a_part_counts_in_the_whole),
+        cmocka_unit_test(memory_that_the_whole_has_not_is_no_part_s),
+        cmocka_unit_test(sets_nest_once_and_are_swept_from_outside),
         cmocka_unit_test(idle_rings_are_told),
         cmocka_unit_test(idle_ring_is_deleted_if_nobody_cares),
         cmocka_unit_test(rings_come_and_go_under_a_small_budget),

@@ -68,10 +68,12 @@ static void offset_that_left_the_window_has_elapsed(void **state)
 
 /* ---- waiting ---- */
 
+/* Not before somebody waits for it. */
 static void *append_slowly(void *arg)
 {
     struct rig *rig = arg;
 
+    wait_for_watch(rig->ring);
     append_pattern(rig->w, 999, 100);
     gos_ring_seal(rig->ring);
     return NULL;
@@ -169,8 +171,15 @@ static void thousand_reads_that_wait_end_each_once(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         assert_int_equal(ending_wait(&e[i]), 64);
         assert_int_equal(data_check(bufs[i], 64, SEED, 64ull * (999 - i)), 64);
-        assert_int_equal(e[i].dones, 1);
     }
+    /* Whatever would end one of them twice has happened when this one ends. */
+    struct ending last;
+    unsigned char buf[64];
+    assert_int_equal(gos_source_start(rig->source, ending_init(&last, buf, 64, 64000)), 0);
+    append_pattern(rig->w, 64, 1);
+    assert_int_equal(ending_wait(&last), 64);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(e[i].dones, 1);
 }
 
 static void reads_that_wait_are_cancelled_or_late(void **state)
@@ -207,6 +216,28 @@ static void read_that_waits_keeps_its_source(void **state)
     assert_int_equal(ending_wait(&e), 10);
 }
 
+static void *append_a_byte(void *arg)
+{
+    struct rig *rig = arg;
+
+    wait_for_watch(rig->ring);
+    append_pattern(rig->w, 1, 1);
+    return NULL;
+}
+
+static void read_of_a_byte_is_woken_by_one(void **state)
+{
+    struct rig *rig = *state;
+    pthread_t thread;
+    char byte;
+
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&thread, NULL, append_a_byte, rig), 0);
+        assert_int_equal(gos_source_pread(rig->source, &byte, 1, i, NULL), 1);
+        pthread_join(thread, NULL);
+    }
+}
+
 /* ---- slices ---- */
 
 static void lent_slices_outlive_the_window(void **state)
@@ -232,10 +263,15 @@ static void slices_are_lent_when_all_is_written(void **state)
     struct rig *rig = *state;
     struct ending e;
 
+    append_pattern(rig->w, 1000, 1);
     assert_int_equal(gos_source_start(rig->source, ending_init(&e, NULL, 3000, 0)), 0);
-    append_pattern(rig->w, 1000, 3);
+    append_pattern(rig->w, 1000, 2);
     assert_int_equal(ending_wait(&e), 3000);
     assert_int_equal(e.read.n_slices, 1);
+    gos_read_release(&e.read);
+    assert_int_equal(gos_source_start(rig->source, ending_init(&e, NULL, 3000, 1000)), 0);
+    gos_ring_seal(rig->ring); /* then there will be no more */
+    assert_int_equal(ending_wait(&e), 2000);
     gos_read_release(&e.read);
 }
 
@@ -251,6 +287,33 @@ static void too_many_slices_are_refused(void **state)
     assert_int_equal(gos_source_start(rig->source, &e.read), 1);
     assert_int_equal(e.read.n_slices, 2);
     gos_read_release(&e.read);
+}
+
+static void at_most_16_mib_are_lent(void **state)
+{
+    (void)state;
+    gos_ring *ring = make_ring(8 * MIB, 0);
+    gos_ring_writer *w = make_writer(ring);
+    gos_source *source = NULL;
+    static struct ending e[6];
+    static struct gos_slice slices[6][128];
+
+    append_pattern(w, MIB, 6);
+    assert_int_equal(gos_ring_source(&source, ring), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        ending_init(&e[i], NULL, 4 * MIB, 0);
+        e[i].read.slices = slices[i];
+        e[i].read.max_slices = 128;
+        assert_int_equal(gos_source_start(source, &e[i].read), i < 4 ? 1 : GOS_EBUSY);
+        if (i == 4)
+            gos_read_release(&e[0].read);
+        if (i == 4)
+            assert_int_equal(gos_source_start(source, &e[4].read), 1);
+    }
+    for (unsigned i = 1; i < 5; i++)
+        gos_read_release(&e[i].read);
+    gos_source_unref(source);
+    take_down(ring, w, NULL);
 }
 
 static void nonsense_is_refused(void **state)
@@ -278,6 +341,8 @@ int main(void)
         WITH_RIG(lent_slices_outlive_the_window),
         WITH_RIG(slices_are_lent_when_all_is_written),
         WITH_RIG(too_many_slices_are_refused),
+        WITH_RIG(read_of_a_byte_is_woken_by_one),
+        WITH_RIG(at_most_16_mib_are_lent),
         WITH_RIG(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,7 @@ static void late_reader_loses_nothing_before_its_first_read(void **state)
 
     append_pattern(rig->w, 100000, 200);
     uint64_t oldest = stats_of(rig->ring).oldest;
+    assert_int_equal(stats_of(rig->ring).max_lag, 0); /* it has not begun */
     drain(r, &got);
     assert_int_equal(got.gaps, 0);
     assert_int_equal(got.first, oldest);

@@ -9,13 +9,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "parser.h"
 #include "rig.h"
 #include "support/data.h"
+#include "support/records.h"
 
 #define VIEWS 3u
 #define SLICES 6u
 #define RECORDS 8u
+#define WRITERS_MAX 8u
 
 static uint64_t seed;
 #ifdef __SANITIZE_THREAD__
@@ -28,7 +29,7 @@ static unsigned rounds = 3;
 
 struct storm {
     gos_ring *ring;
-    struct truth truth;
+    struct records_truth truth;
     uint64_t bytes; /* that each writer appends */
     atomic_uint next_id;
     atomic_bool over;
@@ -59,11 +60,11 @@ static uint32_t random_length(struct member *m, uint64_t max_record)
 {
     switch (below(m, 10)) {
     case 0:
-        return (uint32_t)(RECORD_MIN + below(m, max_record - RECORD_MIN + 1));
+        return (uint32_t)(RECORDS_MIN + below(m, max_record - RECORDS_MIN + 1));
     case 1:
         return (uint32_t)(4096 + below(m, 20000));
     default:
-        return (uint32_t)(RECORD_MIN + below(m, 500));
+        return (uint32_t)(RECORDS_MIN + below(m, 500));
     }
 }
 
@@ -123,17 +124,17 @@ static void check_records(struct storm *s, const struct gos_ring_view *v)
 {
     for (unsigned i = 0; i < v->n_records; i++) {
         const struct gos_ring_record *r = &v->records[i];
-        uint64_t slot = r->offset / RECORD_MIN;
-        uint64_t known = slot < s->truth.cap ? atomic_load(&s->truth.at[slot]) : 0;
+        uint64_t slot = r->offset / RECORDS_MIN;
+        uint64_t known = slot < s->truth.n ? atomic_load(&s->truth.at[slot]) : 0;
         if (i > 0 && r->offset != v->records[i - 1].offset + v->records[i - 1].len)
             blame(s, "records do not follow each other");
         /* Its head may not have been parsed by anybody yet. */
-        if (known && known >> 48 != r->writer - 1)
+        if (known && known >> 48 != r->writer)
             blame(s, "a record is another writer's");
     }
 }
 
-static int64_t borrow_some(struct member *m, gos_ring_reader *r, struct parser *p, struct hold *h)
+static int64_t borrow_some(struct member *m, gos_ring_reader *r, struct follower *f, struct hold *h)
 {
     if (h->out)
         gos_ring_reader_release(r, &h->v);
@@ -150,7 +151,11 @@ static int64_t borrow_some(struct member *m, gos_ring_reader *r, struct parser *
     if (n < 0)
         return n;
     h->out = n > 0;
-    parser_take(p, &h->v);
+    if (!(h->v.note.events & GOS_RING_HEAD)) {
+        follower_note(f, &h->v.note);
+        for (unsigned i = 0; i < h->v.n_slices; i++)
+            follower_bytes(f, h->slices[i].base, h->slices[i].len);
+    }
     check_records(m->s, &h->v);
     return n;
 }
@@ -162,26 +167,26 @@ static int64_t wait_some(gos_ring_reader *r)
     return gos_ring_reader_wait(r, &io);
 }
 
-static void judge(struct storm *s, const struct parser *p, gos_ring_reader *r, int64_t last,
+static void judge(struct storm *s, const struct follower *f, gos_ring_reader *r, int64_t last,
                   enum gos_ring_policy policy)
 {
     struct gos_ring_reader_stats stats = {.struct_size = sizeof stats};
 
     gos_ring_reader_get_stats(r, &stats);
     atomic_fetch_add(&s->gaps, stats.gaps);
-    if (p->wrong)
-        blame(s, p->wrong);
+    if (f->wrong)
+        blame(s, f->wrong);
     if (last < 0 && last != GOS_EAGAIN && policy != GOS_RING_DISCONNECT)
         blame(s, "a reader was disconnected that should not be");
-    if (policy == GOS_RING_BLOCK && p->lost)
+    if (policy == GOS_RING_BLOCK && f->lost)
         blame(s, "a blocking reader lost bytes");
-    if (p->begun && p->read + p->lost != p->next - p->start)
+    if (f->begun && f->read + f->lost != f->next - f->start)
         blame(s, "bytes read and lost do not add up");
-    if (stats.read_bytes != p->read)
+    if (stats.read_bytes != f->read)
         blame(s, "the reader's count of bytes is wrong");
-    if (stats.dropped_bytes < p->lost)
+    if (stats.dropped_bytes < f->lost)
         blame(s, "the reader's count of lost bytes is wrong");
-    if (last == 0 && (p->next != stats.offset || stats.dropped_bytes != p->lost))
+    if (last == 0 && (f->next != stats.offset || stats.dropped_bytes != f->lost || f->in_record))
         blame(s, "a reader ended before the end");
 }
 
@@ -199,23 +204,24 @@ static int64_t visit(struct member *m)
                                      .block_ns = INT64_C(60000000000),
                                      .flags = GOS_RING_ALIGN};
     static _Thread_local struct hold holds[VIEWS];
+    static _Thread_local struct follower follower;
+    struct follower *f = &follower;
     gos_ring_reader *r = NULL;
-    struct parser p;
     int64_t n = GOS_EAGAIN;
 
     if (gos_ring_reader_open(&r, s->ring, &o) < 0)
         return GOS_ENOENT; /* deleted */
-    parser_init(&p, &s->truth);
+    follower_begin(f, &s->truth);
     memset(holds, 0, sizeof holds);
     atomic_fetch_add(&s->joins, 1);
-    for (uint64_t left = below(m, 4) ? below(m, 300) : UINT64_MAX; left > 0 && !p.wrong; left--) {
-        n = borrow_some(m, r, &p, &holds[below(m, VIEWS)]);
+    for (uint64_t left = below(m, 4) ? below(m, 300) : UINT64_MAX; left > 0 && !f->wrong; left--) {
+        n = borrow_some(m, r, f, &holds[below(m, VIEWS)]);
         if (n == GOS_EAGAIN && below(m, 3))
             wait_some(r);
         else if (n <= 0 && n != GOS_EAGAIN)
             break;
     }
-    judge(s, &p, r, n, o.policy);
+    judge(s, f, r, n, o.policy);
     for (unsigned i = 0; i < VIEWS; i++)
         gos_ring_reader_release(r, &holds[i].v);
     gos_ring_reader_close(r);
@@ -266,8 +272,9 @@ static void blow(unsigned n_writers, unsigned n_readers, uint64_t bytes, uint64_
 
     s.ring = make_ring(ring_bytes, channel_bytes);
     /* Each writer may overshoot by its last record. */
-    s.truth.cap = (bytes + MIB) * n_writers / RECORD_MIN + 1;
-    s.truth.at = calloc(s.truth.cap, sizeof *s.truth.at);
+    s.truth.n = (bytes + MIB) * n_writers / RECORDS_MIN + 1;
+    s.truth.max_record = stats_of(s.ring).max_record;
+    s.truth.at = calloc(s.truth.n, sizeof *s.truth.at);
     assert_non_null(s.truth.at);
     start(&s, &disturber, 100, disturb);
     for (unsigned i = 0; i < n_readers; i++)

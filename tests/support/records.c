@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Records that say who wrote them and which they are, and the one who follows a
- * reader's bytes: none is wrong, torn, repeated, out of order, or missing without
- * a gap, and all readers see the same one at the same offset. Each follower
- * belongs to one thread. */
-#include "soak/streams.h"
+ * reader's bytes. Each follower belongs to one thread. */
+#include "support/records.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "support/data.h"
@@ -18,7 +17,7 @@ struct head {
     uint32_t magic, len, id, check;
     uint64_t number;
 };
-_Static_assert(sizeof(struct head) == STREAM_RECORD_MIN, "a record begins with its head");
+_Static_assert(sizeof(struct head) == RECORDS_MIN, "a record begins with its head");
 
 static unsigned char pattern[PATTERN];
 static pthread_once_t pattern_once = PTHREAD_ONCE_INIT;
@@ -50,10 +49,10 @@ void record_fill(void *buf, uint32_t len, uint32_t id, uint64_t number)
 
 /* ---- following ---- */
 
-void follower_begin(struct follower *f, struct stream *st)
+void follower_begin(struct follower *f, struct records_truth *truth)
 {
     memset(f, 0, sizeof *f);
-    f->stream = st;
+    f->truth = truth;
     pthread_once(&pattern_once, make_pattern);
 }
 
@@ -87,30 +86,30 @@ static void check_number(struct follower *f, const struct head *h)
 static void check_head(struct follower *f)
 {
     struct head h = head_of(f);
-    if (h.magic != MAGIC || h.len < STREAM_RECORD_MIN || h.len > f->stream->max_record ||
-        h.id >= STREAM_IDS || h.check != check_of(h.len, h.id, h.number)) {
+    if (h.magic != MAGIC || h.len < RECORDS_MIN || h.len > f->truth->max_record ||
+        h.id >= RECORDS_IDS || h.check != check_of(h.len, h.id, h.number)) {
         blame(f, "no record begins where one has to");
         return;
     }
     check_number(f, &h);
-    uint64_t slot = f->record / STREAM_RECORD_MIN, none = 0;
+    uint64_t slot = f->record / RECORDS_MIN, none = 0;
     uint64_t mine = (uint64_t)(h.id + 1) << 48 | h.number;
-    if (slot >= f->stream->n_truth)
+    if (slot >= f->truth->n)
         blame(f, "an offset that nothing was written at");
-    else if (!atomic_compare_exchange_strong(&f->stream->truth[slot], &none, mine) && none != mine)
+    else if (!atomic_compare_exchange_strong(&f->truth->at[slot], &none, mine) && none != mine)
         blame(f, "two readers saw different records at one offset");
 }
 
 static size_t take_head(struct follower *f, const unsigned char *bytes, size_t len)
 {
-    size_t n = STREAM_RECORD_MIN - (size_t)f->in_record;
+    size_t n = RECORDS_MIN - (size_t)f->in_record;
     if (f->in_record == 0)
         f->record = f->next;
     if (n > len)
         n = len;
     memcpy(f->head + f->in_record, bytes, n);
     f->in_record += n;
-    if (f->in_record == STREAM_RECORD_MIN)
+    if (f->in_record == RECORDS_MIN)
         check_head(f);
     return n;
 }
@@ -119,7 +118,7 @@ static size_t take_body(struct follower *f, const unsigned char *bytes, size_t l
 {
     struct head h = head_of(f);
     size_t left = (size_t)(h.len - f->in_record), n = left < len ? left : len;
-    if (memcmp(bytes, body_of(&h) + (f->in_record - STREAM_RECORD_MIN), n) != 0)
+    if (memcmp(bytes, body_of(&h) + (f->in_record - RECORDS_MIN), n) != 0)
         blame(f, "a byte is wrong");
     f->in_record += n;
     return n;
@@ -129,8 +128,8 @@ void follower_bytes(struct follower *f, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
     while (len > 0 && !f->wrong) {
-        size_t n = f->in_record < STREAM_RECORD_MIN ? take_head(f, at, len) : take_body(f, at, len);
-        if (f->in_record >= STREAM_RECORD_MIN && f->in_record == head_of(f).len)
+        size_t n = f->in_record < RECORDS_MIN ? take_head(f, at, len) : take_body(f, at, len);
+        if (f->in_record >= RECORDS_MIN && f->in_record == head_of(f).len)
             f->in_record = 0;
         at += n;
         len -= n;
