@@ -25,15 +25,23 @@ static struct http_loop *home(struct http_server *s)
     return &s->loops[0];
 }
 
-static void watch(struct http_server *s, bool on)
+/* 0, or -errno: not all of them could be added. */
+static int watch(struct http_server *s, bool on)
 {
-    if (s->ended || s->accepting == on)
-        return;
-    for (unsigned i = 0; i < s->n_listeners; i++) {
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &s->listeners[i].polled};
-        epoll_ctl(home(s)->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &e);
+    int rc = 0;
+    for (unsigned i = 0; i < s->n_listeners && !s->ended; i++) {
+        struct http_listener *l = &s->listeners[i];
+        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &l->polled};
+        if (l->watched == on)
+            continue;
+        /* To take one out fails only if it is not in. */
+        if (epoll_ctl(home(s)->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->fd, &e) < 0 && on)
+            rc = -errno;
+        else
+            l->watched = on;
     }
     s->accepting = on;
+    return rc;
 }
 
 static void open_spare(struct http_server *s)
@@ -54,23 +62,13 @@ static void try_again(struct http_server *s)
     if (s->ended)
         return;
     open_spare(s);
-    if (s->spare_fd >= 0)
-        watch(s, true);
-    else
+    if (s->spare_fd < 0 || watch(s, true) < 0)
         pause_accepting(s);
 }
 
 static void on_retry(struct http_timer *t)
 {
     try_again(HTTP_OWNER(t, struct http_server, accept_again));
-}
-
-static unsigned connections(const struct http_server *s)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < s->options.loops; i++)
-        n += atomic_load_explicit(&s->loops[i].n_conns, memory_order_relaxed);
-    return n;
 }
 
 /* The loop with the fewest connections; equals take turns. */
@@ -108,7 +106,7 @@ static bool begin(struct http_server *s, int fd, bool refused, bool holds_spare)
 
 static void admit(struct http_server *s, int fd)
 {
-    unsigned n = connections(s);
+    unsigned n = http_connections(s);
     if (n < s->options.max_connections) {
         begin(s, fd, false, false);
     } else if (n < s->options.max_connections + REFUSED_MAX) {
@@ -163,8 +161,7 @@ int http_accept_begin(struct http_server *s)
         s->listeners[i].polled.on_events = on_listener;
     }
     open_spare(s);
-    watch(s, true);
-    return s->spare_fd < 0 ? -errno : 0;
+    return s->spare_fd < 0 ? -errno : watch(s, true);
 }
 
 void http_accept_end(struct http_server *s)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Request bodies: parts to the handler as they arrive, or gathered into one. */
-#include <stdlib.h>
-
 #include "http/private.h"
 
 /* A body that nobody wants any more is read to its end if that is near, so that the
@@ -14,8 +12,7 @@ static enum step finish_body(struct http_conn *c)
     struct http_exchange *x = &c->x;
     x->body_done = true;
     http_gather_free(c);
-    free(x->head_copy);
-    x->head = x->head_copy = NULL;
+    http_request_drop_head(c);
     c->loop->receive_base = 0;
     http_conn_enter(c, CONN_WAIT);
     return STEP_ON;
@@ -77,7 +74,7 @@ static void invite(struct http_conn *c)
         return;
     c->x.expects_continue = false;
     struct iovec iov = {.iov_base = (char *)(uintptr_t)text, .iov_len = sizeof text - 1};
-    http_output_send(c, &iov, 1);
+    c->x.cut = !http_output_send(c, &iov, 1);
 }
 
 static enum step counted_parts(struct http_conn *c, struct input *in)

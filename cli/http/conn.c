@@ -100,8 +100,7 @@ static void end_exchange(struct http_conn *c, enum http_end why)
     const struct http_exchange_ops *ops = x->ops;
     x->ops = NULL;
     http_gather_free(c);
-    free(x->head_copy);
-    x->head = x->head_copy = NULL;
+    http_request_drop_head(c);
     c->loop->receive_base = 0;
     if (ops && ops->end)
         ops->end(x, x->data, why);
@@ -134,9 +133,8 @@ void http_conn_close(struct http_conn *c, enum http_end why)
     c->in = NULL;
     if (l->running == c)
         l->cork_len = 0;
-    free(c->stash);
-    free(c->out);
-    c->stash = c->out = NULL;
+    http_input_drop(c);
+    http_output_drop(c);
     struct linger at_once = {.l_onoff = 1};
     if (reset)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -254,10 +252,6 @@ static enum step wait_step(struct http_conn *c)
 
 static enum step step(struct http_conn *c, struct input *in)
 {
-    if (c->x.aborted && c->phase != CONN_LINGER) {
-        http_conn_close(c, HTTP_END_ABORTED);
-        return STEP_DONE;
-    }
     if (c->x.cut && c->phase != CONN_LINGER) {
         http_conn_close(c, HTTP_END_GONE);
         return STEP_DONE;

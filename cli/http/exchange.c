@@ -75,11 +75,6 @@ void http_want_whole_body(struct http_exchange *x, size_t max)
     x->body_limit = max;
 }
 
-void http_limit_body(struct http_exchange *x, uint64_t max)
-{
-    x->body_limit = max;
-}
-
 void http_body_resume(struct http_exchange *x)
 {
     if (!x->paused)
@@ -87,6 +82,16 @@ void http_body_resume(struct http_exchange *x)
     x->paused = false;
     http_conn_enter(http_conn_of(x), CONN_BODY);
     http_conn_touch(http_conn_of(x));
+}
+
+bool http_hold(struct http_exchange *x, size_t bytes)
+{
+    return http_account_take(http_conn_of(x)->loop->server, bytes);
+}
+
+void http_unhold(struct http_exchange *x, size_t bytes)
+{
+    http_account_give(http_conn_of(x)->loop->server, bytes);
 }
 
 void http_set_body_timeout(struct http_exchange *x, int64_t ns)
@@ -104,12 +109,6 @@ void http_set_send_timeout(struct http_exchange *x, int64_t ns)
 void http_set_end_on_hangup(struct http_exchange *x, bool on)
 {
     x->end_on_hangup = on;
-    http_conn_touch(http_conn_of(x));
-}
-
-void http_abort(struct http_exchange *x)
-{
-    x->aborted = true;
     http_conn_touch(http_conn_of(x));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Memory for bodies that a handler wants whole. It grows with what has arrived, not
- * with what is promised, and all of the server's together have a limit. */
+ * Memory for bodies that a handler wants whole: it grows with what has arrived, not
+ * with what is promised. And the account of all memory in which something waits, theirs
+ * and others', which together have one limit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #define FIRST_SIZE ((size_t)64 << 10)
 #define SPARE_MAX ((size_t)1 << 20) /* what a loop keeps for the next body */
 
-static bool account(struct http_server *s, size_t more)
+bool http_account_take(struct http_server *s, size_t more)
 {
     uint64_t before = atomic_fetch_add_explicit(&s->buffered, more, memory_order_relaxed);
     if (before + more <= s->options.max_buffered)
@@ -19,13 +20,19 @@ static bool account(struct http_server *s, size_t more)
     return false;
 }
 
+void http_account_give(struct http_server *s, size_t less)
+{
+    if (less)
+        atomic_fetch_sub_explicit(&s->buffered, less, memory_order_relaxed);
+}
+
 /* The loop's spare buffer saves a fresh one (and the page faults of it) for each of
  * many bodies of the same size. */
 static void take_spare(struct http_conn *c, size_t need)
 {
     struct http_loop *l = c->loop;
     if (c->x.gathered || l->spare_gather_size < need || !l->spare_gather ||
-        !account(l->server, l->spare_gather_size))
+        !http_account_take(l->server, l->spare_gather_size))
         return;
     c->x.gathered = l->spare_gather;
     c->x.gathered_size = l->spare_gather_size;
@@ -47,11 +54,11 @@ enum http_gather http_gather_reserve(struct http_conn *c, size_t len, size_t tot
         size = need;
     if (total && size > total)
         size = total;
-    if (!account(c->loop->server, size - x->gathered_size))
+    if (!http_account_take(c->loop->server, size - x->gathered_size))
         return HTTP_GATHER_NO_ROOM;
     char *bigger = realloc(x->gathered, size);
     if (!bigger) {
-        atomic_fetch_sub(&c->loop->server->buffered, size - x->gathered_size);
+        http_account_give(c->loop->server, size - x->gathered_size);
         return HTTP_GATHER_NO_ROOM;
     }
     x->gathered = bigger;
@@ -75,7 +82,7 @@ void http_gather_free(struct http_conn *c)
     struct http_loop *l = c->loop;
     if (!x->gathered)
         return;
-    atomic_fetch_sub_explicit(&l->server->buffered, x->gathered_size, memory_order_relaxed);
+    http_account_give(l->server, x->gathered_size);
     if (x->gathered_size <= SPARE_MAX && x->gathered_size > l->spare_gather_size) {
         free(l->spare_gather);
         l->spare_gather = x->gathered;

@@ -51,11 +51,12 @@ struct http_handler {
 struct http_options {
     unsigned loops;           /* one per core that this process may use */
     unsigned max_connections; /* 16,384; further ones are told 503 */
-    size_t max_buffered;      /* 256 MiB: whole bodies being gathered, all together */
+    size_t max_buffered;      /* 256 MiB: all that waits in memory; see http_hold() */
     int64_t head_timeout_ns;  /* 10 s from its first byte (or the connect) to a whole head */
     int64_t idle_timeout_ns;  /* 120 s between two requests of a connection */
     int64_t body_timeout_ns;  /* 60 s without a byte of a body; http_set_body_timeout */
     int64_t send_timeout_ns;  /* 60 s in which a peer takes nothing; http_set_send_timeout */
+    int64_t look_ns;          /* 60 us: a busy loop looks so long before it sleeps; -1: never */
 };
 
 /* `handler` and `options` (may be NULL) are copied. NULL: no memory or descriptors
@@ -240,11 +241,14 @@ void *http_exchange_data(const struct http_exchange *x);
  * arrived already is not copied. */
 void http_want_whole_body(struct http_exchange *x, size_t max);
 
-/* The same limit for a body that is not gathered. Default: none. */
-void http_limit_body(struct http_exchange *x, uint64_t max);
-
 /* Hand out a paused body again. */
 void http_body_resume(struct http_exchange *x);
+
+/* Count memory that the handler needs for this exchange while it waits for its peer
+ * among all that waits: bodies that are gathered, input that cannot be used yet, replies
+ * that are not taken. False: there is no room. It is given back at the latest in `end`. */
+bool http_hold(struct http_exchange *x, size_t bytes);
+void http_unhold(struct http_exchange *x, size_t bytes);
 
 /* Other time limits than the server's for this exchange; <= 0: none. Streaming
  * replies have no send time limit unless it is set after http_reply_stream(). */
@@ -255,9 +259,6 @@ void http_set_send_timeout(struct http_exchange *x, int64_t ns);
  * http_reply_stream() without a length, since a reader that went away cannot be told
  * from it otherwise; off elsewhere, since a client may close after its last request. */
 void http_set_end_on_hangup(struct http_exchange *x, bool on);
-
-/* Give the exchange up: the connection is closed, `end` has HTTP_END_ABORTED. */
-void http_abort(struct http_exchange *x);
 
 /* ---- The reply ------------------------------------------------------------- */
 /* Exactly one for each exchange; further ones are ignored and return false. In

@@ -85,11 +85,16 @@ bool http_input_save(struct http_conn *c, const struct input *in)
         c->stash_len = in->len;
         return true;
     }
-    char *copy = malloc(in->len);
-    if (!copy)
+    struct http_server *s = c->loop->server;
+    if (!http_account_take(s, in->len))
         return false;
+    char *copy = malloc(in->len);
+    if (!copy) {
+        http_account_give(s, in->len);
+        return false;
+    }
     memcpy(copy, in->at, in->len);
-    free(c->stash);
+    http_input_drop(c);
     c->stash = copy;
     c->stash_off = 0;
     c->stash_len = in->len;
@@ -98,6 +103,8 @@ bool http_input_save(struct http_conn *c, const struct input *in)
 
 void http_input_drop(struct http_conn *c)
 {
+    if (c->stash)
+        http_account_give(c->loop->server, c->stash_off + c->stash_len);
     free(c->stash);
     c->stash = NULL;
     c->stash_off = c->stash_len = 0;

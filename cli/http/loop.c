@@ -3,12 +3,21 @@
  * One epoll loop: events, tasks of other threads, connections that have something
  * to do, timers. Everything runs on the loop's thread, except http_loop_post(). */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "http/private.h"
+
+#define SECOND_NS INT64_C(1000000000)
+/* A yield that nobody takes is over sooner, even where the kernel is slow. */
+#define YIELD_NS 5000
+/* Short timers gather what is sent to many: what the kernel adds on its own (50 us)
+ * would be as long as they are. */
+#define TIMER_SLACK_NS 1000
 
 static _Thread_local const struct http_loop *this_threads;
 
@@ -36,6 +45,7 @@ int http_loop_init(struct http_loop *l, struct http_server *s, unsigned index)
     TAILQ_INIT(&l->late);
     TAILQ_INIT(&l->dead);
     l->now_ns = monotonic_ns();
+    l->look = http_look_init(s->options.look_ns);
     l->wake_polled.on_events = on_wake;
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -69,8 +79,8 @@ const char *http_loop_date(struct http_loop *l)
     return l->date;
 }
 
-/* Milliseconds to sleep at most: 0 when there is something to do, -1 for ever. */
-static int patience_ms(struct http_loop *l)
+/* Nanoseconds to sleep at most: 0 when there is something to do, negative for ever. */
+static int64_t patience_ns(struct http_loop *l)
 {
     if (l->quit || !TAILQ_EMPTY(&l->ready))
         return 0;
@@ -78,23 +88,63 @@ static int patience_ms(struct http_loop *l)
     if (next == INT64_MAX)
         return -1;
     int64_t left = next - monotonic_ns();
-    if (left <= 0)
-        return 0;
-    int64_t ms = left / 1000000 + 1;
-    return ms < 1000000 ? (int)ms : 1000000;
+    return left > 0 ? left : 0;
+}
+
+/* Look until something comes, `until`, or somebody else wants this processor: it is
+ * given to him between two looks, and who comes back late was not alone. */
+static int look(struct http_loop *l, struct epoll_event *events, int64_t until)
+{
+    int64_t before = monotonic_ns(), after = before;
+    for (;;) {
+        int n = epoll_wait(l->epoll_fd, events, HTTP_EVENTS, 0);
+        bool alone = after - before < YIELD_NS;
+        if (n || http_tasks_any(&l->tasks) || after >= until || !alone)
+            return n;
+        before = monotonic_ns();
+        sched_yield();
+        after = monotonic_ns();
+    }
+}
+
+static int sleep_ns(struct http_loop *l, struct epoll_event *events, int64_t ns)
+{
+    if (!l->coarse) {
+        struct timespec t = {.tv_sec = ns / SECOND_NS, .tv_nsec = ns % SECOND_NS};
+        int n = epoll_pwait2(l->epoll_fd, events, HTTP_EVENTS, ns < 0 ? NULL : &t, NULL);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+        l->coarse = true; /* before Linux 5.11, and in some sandboxes */
+    }
+    int64_t ms = ns < 0 ? -1 : ns / 1000000 + (ns % 1000000 > 0);
+    return epoll_wait(l->epoll_fd, events, HTTP_EVENTS, ms < 1000000 ? (int)ms : 1000000);
+}
+
+static int look_and_sleep(struct http_loop *l, struct epoll_event *events, int64_t patience)
+{
+    int64_t from = monotonic_ns(), long_ns = http_look_for(&l->look);
+    if (long_ns && (patience < 0 || patience > long_ns)) {
+        int n = look(l, events, from + long_ns);
+        bool found = n > 0 || http_tasks_any(&l->tasks);
+        http_look_looked(&l->look, found);
+        if (found)
+            return n;
+    }
+    atomic_store_explicit(&l->asleep, true, memory_order_seq_cst);
+    int n = sleep_ns(l, events, http_tasks_any(&l->tasks) ? 0 : patience);
+    atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
+    if (n > 0)
+        http_look_slept(&l->look, monotonic_ns() - from);
+    return n;
 }
 
 static void wait_for_events(struct http_loop *l)
 {
     struct epoll_event events[HTTP_EVENTS];
-    int timeout = patience_ms(l);
-    if (timeout) {
-        atomic_store_explicit(&l->asleep, true, memory_order_seq_cst);
-        if (http_tasks_any(&l->tasks))
-            timeout = 0;
-    }
-    int n = epoll_wait(l->epoll_fd, events, HTTP_EVENTS, timeout);
-    atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
+    int64_t patience = patience_ns(l);
+    int n = patience && !http_tasks_any(&l->tasks)
+                ? look_and_sleep(l, events, patience)
+                : epoll_wait(l->epoll_fd, events, HTTP_EVENTS, 0);
     l->now_ns = monotonic_ns();
     for (int i = 0; i < n; i++) {
         struct http_polled *p = events[i].data.ptr;
@@ -151,6 +201,7 @@ void *http_loop_thread(void *loop)
 {
     struct http_loop *l = loop;
     this_threads = l;
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* of this thread; if refused, a little late */
     const struct http_handler *h = &l->server->handler;
     if (h->loop_begin)
         l->user = h->loop_begin(h->user, l);

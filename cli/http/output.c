@@ -43,6 +43,30 @@ static ptrdiff_t offer(struct http_conn *c, const struct iovec *iov, unsigned n)
     return sent;
 }
 
+static bool grow(struct http_conn *c, size_t size)
+{
+    struct http_server *s = c->loop->server;
+    size_t more = size - c->out_size;
+    if (!http_account_take(s, more))
+        return false;
+    char *bigger = realloc(c->out, size);
+    if (!bigger) {
+        http_account_give(s, more);
+        return false;
+    }
+    c->out = bigger;
+    c->out_size = size;
+    return true;
+}
+
+void http_output_drop(struct http_conn *c)
+{
+    http_account_give(c->loop->server, c->out_size);
+    free(c->out);
+    c->out = NULL;
+    c->out_off = c->out_len = c->out_size = 0;
+}
+
 bool http_output_keep(struct http_conn *c, const void *data, size_t len)
 {
     if (!len)
@@ -52,14 +76,9 @@ bool http_output_keep(struct http_conn *c, const void *data, size_t len)
         c->out_off = 0;
     }
     size_t need = c->out_off + c->out_len + len;
-    if (need > c->out_size) {
-        char *bigger = realloc(c->out, need);
-        if (!bigger) {
-            c->hung_up = true;
-            return false;
-        }
-        c->out = bigger;
-        c->out_size = need;
+    if (need > c->out_size && !grow(c, need)) {
+        c->hung_up = true;
+        return false;
     }
     memcpy(c->out + c->out_off + c->out_len, data, len);
     c->out_len += len;
@@ -74,11 +93,8 @@ static ptrdiff_t settle(struct http_conn *c, size_t sent)
     c->out_off += of_out;
     c->out_len -= of_out;
     sent -= of_out;
-    if (!c->out_len) {
-        free(c->out);
-        c->out = NULL;
-        c->out_off = c->out_size = 0;
-    }
+    if (!c->out_len)
+        http_output_drop(c);
     size_t in_cork = corked(c);
     if (!in_cork)
         return (ptrdiff_t)sent;

@@ -15,6 +15,7 @@
 #include "http/framing.h"
 #include "http/head.h"
 #include "http/http.h"
+#include "http/look.h"
 #include "http/reply_head.h"
 #include "http/tasks.h"
 #include "http/timers.h"
@@ -73,7 +74,7 @@ struct http_exchange {
     bool replied;   /* http_reply or http_reply_stream was called */
     bool streaming; /* the latter */
     bool idle;      /* the producer has nothing */
-    bool end_on_hangup, aborted;
+    bool end_on_hangup;
     bool cut; /* some of the reply is lost: nothing may follow it */
     bool length_known;
     uint64_t length_left; /* of a stream with a known length */
@@ -135,6 +136,8 @@ struct http_loop {
     int64_t date_second;
     char date[HTTP_DATE_SIZE];
     bool draining, quit;
+    bool coarse; /* the kernel sleeps in milliseconds */
+    struct http_look look;
     struct http_timers timers;
     struct http_conns all, ready, turn, dead;
     struct http_conns late;    /* with replies that wait for those who are woken now */
@@ -169,10 +172,13 @@ struct http_server {
     struct http_timer accept_again;
     /* any thread */
     _Atomic uint64_t accepted, refused;
-    _Atomic uint64_t buffered;
+    _Atomic uint64_t buffered; /* see http_account_take() */
     pthread_mutex_t lock;
     pthread_cond_t none_left; /* n_conns of all loops is 0 */
 };
+
+/* server.c: of all loops together; any thread */
+unsigned http_connections(const struct http_server *s);
 
 /* loop.c */
 int http_loop_init(struct http_loop *l, struct http_server *s, unsigned index);
@@ -233,6 +239,7 @@ bool http_input_is_in(const char *at, const char *buffer, size_t size);
 /* request.c: heads */
 enum step http_request_step(struct http_conn *c, struct input *in);
 bool http_request_keep_head(struct http_exchange *x); /* false: no memory */
+void http_request_drop_head(struct http_conn *c);
 
 /* body.c, gather.c: bodies */
 enum step http_body_step(struct http_conn *c, struct input *in);
@@ -248,12 +255,16 @@ enum http_gather {
 enum http_gather http_gather_add(struct http_conn *c, const char *data, size_t len, size_t total);
 enum http_gather http_gather_reserve(struct http_conn *c, size_t len, size_t total);
 void http_gather_free(struct http_conn *c);
+/* Memory in which something waits for a peer. False: there is enough of it already. */
+bool http_account_take(struct http_server *s, size_t more);
+void http_account_give(struct http_server *s, size_t less);
 
 /* output.c: bytes to the socket, in order: `out`, the cork, what is given */
 bool http_output_send(struct http_conn *c, const struct iovec *iov, unsigned n);
 ptrdiff_t http_output_push(struct http_conn *c, const struct iovec *iov, unsigned n);
 bool http_output_keep(struct http_conn *c, const void *data, size_t len);
 bool http_output_flush(struct http_conn *c);
+void http_output_drop(struct http_conn *c);
 
 /* stream.c */
 enum step http_stream_step(struct http_conn *c);

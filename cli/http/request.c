@@ -11,7 +11,12 @@ bool http_request_keep_head(struct http_exchange *x)
     if (!x->head || x->head_copy)
         return true;
     size_t len = x->head->len;
-    struct http_head *copy = malloc(sizeof *copy + len);
+    struct http_head *copy = NULL;
+    if (http_hold(x, sizeof *copy + len)) {
+        copy = malloc(sizeof *copy + len);
+        if (!copy)
+            http_unhold(x, sizeof *copy + len);
+    }
     if (!copy)
         return false;
     *copy = *x->head;
@@ -19,6 +24,15 @@ bool http_request_keep_head(struct http_exchange *x)
     memcpy(copy->text, x->head->text, len);
     x->head = x->head_copy = copy;
     return true;
+}
+
+void http_request_drop_head(struct http_conn *c)
+{
+    struct http_exchange *x = &c->x;
+    if (x->head_copy)
+        http_unhold(x, sizeof *x->head_copy + x->head_copy->len);
+    free(x->head_copy);
+    x->head = x->head_copy = NULL;
 }
 
 static void begin_exchange(struct http_conn *c, struct http_head *head)

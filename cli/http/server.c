@@ -13,6 +13,8 @@
 
 #include "http/private.h"
 
+/* What it takes to wake an idle processor of a virtual machine, and a little more. */
+#define LOOK_NS 60000
 #define SECOND INT64_C(1000000000)
 #define LOOPS_MAX 64
 
@@ -45,6 +47,10 @@ static void fill_in(struct http_options *o)
     default_time(&o->idle_timeout_ns, 120);
     default_time(&o->body_timeout_ns, 60);
     default_time(&o->send_timeout_ns, 60);
+    if (!o->look_ns)
+        o->look_ns = LOOK_NS;
+    else if (o->look_ns < 0)
+        o->look_ns = 0;
 }
 
 static int init_sync(struct http_server *s)
@@ -214,7 +220,7 @@ void http_server_drain(struct http_server *s)
     order_all(s, drain_loop);
 }
 
-static unsigned connections(const struct http_server *s)
+unsigned http_connections(const struct http_server *s)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < s->options.loops; i++)
@@ -236,7 +242,7 @@ static void await_none_left(struct http_server *s, int64_t timeout_ns)
     }
     int rc = 0;
     pthread_mutex_lock(&s->lock);
-    while (!rc && timeout_ns && connections(s))
+    while (!rc && timeout_ns && http_connections(s))
         rc = timeout_ns < 0 ? pthread_cond_wait(&s->none_left, &s->lock)
                             : pthread_cond_timedwait(&s->none_left, &s->lock, &t);
     pthread_mutex_unlock(&s->lock);
@@ -279,7 +285,7 @@ void http_server_stats(const struct http_server *s, struct http_stats *out)
     *out = (struct http_stats){
         .accepted = atomic_load_explicit(&s->accepted, memory_order_relaxed),
         .refused = atomic_load_explicit(&s->refused, memory_order_relaxed),
-        .connections = connections(s),
+        .connections = http_connections(s),
     };
     for (unsigned i = 0; i < s->options.loops; i++) {
         const struct http_loop *l = &s->loops[i];

@@ -88,7 +88,7 @@ static enum step pump(struct http_conn *c)
         x->idle = true;
         flow = x->ops->produce(x, x->data, &batch);
     }
-    if (flow == HTTP_FLOW_ABORT || x->aborted)
+    if (flow == HTTP_FLOW_ABORT)
         return abort_stream(c);
     if (x->length_known)
         clamp_to_length(x, &batch);

@@ -27,35 +27,6 @@ ptrdiff_t http_url_decode(char *text, size_t len, bool plus)
     return (ptrdiff_t)out;
 }
 
-static bool is_unreserved(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-size_t http_url_encode(char *out, size_t size, const char *text, size_t len, bool keep_slash)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool plain = is_unreserved(text[i]) || (keep_slash && c == '/');
-        if (n + (plain ? 1 : 3) >= size)
-            return 0;
-        if (plain) {
-            out[n++] = (char)c;
-            continue;
-        }
-        out[n++] = '%';
-        out[n++] = digits[c >> 4];
-        out[n++] = digits[c & 15];
-    }
-    if (n >= size)
-        return 0;
-    out[n] = '\0';
-    return n;
-}
-
 /* One "key=value" at text[begin, end), where text[end] may be overwritten. */
 static int add_pair(struct http_query *q, char *text, size_t begin, size_t end)
 {
@@ -87,26 +58,4 @@ int http_query_parse(struct http_query *out, char *text, size_t len)
         begin = end + 1;
     }
     return 0;
-}
-
-size_t http_path_normalise(char *out, const char *name, size_t len)
-{
-    size_t n = 0;
-    for (size_t in = 0; in < len;) {
-        const char *slash = memchr(name + in, '/', len - in);
-        size_t part = slash ? (size_t)(slash - name) - in : len - in;
-        if (part == 2 && name[in] == '.' && name[in + 1] == '.') {
-            while (n && out[--n] != '/')
-                ;
-        } else if (part && !(part == 1 && name[in] == '.')) {
-            out[n++] = '/';
-            memcpy(out + n, name + in, part);
-            n += part;
-        }
-        in += part + 1;
-    }
-    if (!n)
-        out[n++] = '/';
-    out[n] = '\0';
-    return n;
 }

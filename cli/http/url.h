@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Percent-encoding, queries, and names in a tree. Pure. */
+ * Percent-encoding and queries, taken apart. Pure. */
 #ifndef CLI_HTTP_URL_H
 #define CLI_HTTP_URL_H
 
@@ -11,10 +11,6 @@
 /* Decode %XX, and '+' as a space if `plus`, in place. The result is never longer.
  * Its length, or -1: a '%' without two hex digits behind it. */
 ptrdiff_t http_url_decode(char *text, size_t len, bool plus);
-
-/* Encode what is not unreserved in a URL; '/' stays if `keep_slash`. Returns the
- * length, or 0 if it does not fit `size` with its NUL (for len 0 too: then ""). */
-size_t http_url_encode(char *out, size_t size, const char *text, size_t len, bool keep_slash);
 
 #define HTTP_QUERY_MAX 32
 
@@ -31,10 +27,5 @@ struct http_query {
  * behind it that may be overwritten) apart, in place. 0, or -1: bad encoding, a key
  * with a NUL, or too many pairs. */
 int http_query_parse(struct http_query *out, char *text, size_t len);
-
-/* The name of a thing in a tree: a leading '/', no empty parts, "." and ".."
- * resolved (".." of the root is the root), no '/' at the end. `len` bytes of `name`
- * to `out`, which has room for len + 2. Returns the length. NULs are kept. */
-size_t http_path_normalise(char *out, const char *name, size_t len);
 
 #endif
