@@ -8,7 +8,8 @@ export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034 # used by the scripts that read this file
 {
     packages_build=(gcc g++ cmake ninja-build pkg-config libtorrent-rasterbar-dev libssl-dev libfuse3-dev
-        libcmocka-dev libjson-c-dev libcurl4-openssl-dev libtomlplusplus-dev libxxhash-dev python3 fuse3)
+        libcmocka-dev libjson-c-dev libcurl4-openssl-dev libtomlplusplus-dev libxxhash-dev libre2-dev
+        python3 fuse3)
     packages_film=(aria2 ffmpeg)
     packages_check=(clang clang-format pmccabe mandoc shellcheck binutils transmission-daemon iproute2 curl)
     packages_cross=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)

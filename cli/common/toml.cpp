@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The C face of toml++: parse, copy into plain nodes, let no exception out.
- * The only C++ of the tools. One thread, at the start. */
+ * One thread, at the start. */
 #include "common/toml.h"
 
 #include <algorithm>

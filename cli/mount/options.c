@@ -113,15 +113,8 @@ static const struct opt table_opts[] = {
      .kind = OPT_FLAG,
      .field = FIELD(verbose),
      .help = "say every second what each torrent does"},
-    {.name = "version",
-     .kind = OPT_FLAG,
-     .field = FIELD(version),
-     .help = "print the version, and end"},
-    {.name = "help",
-     .letter = 'h',
-     .kind = OPT_FLAG,
-     .field = FIELD(help),
-     .help = "print this, and end"},
+    OPT_VERSION(FIELD(version)),
+    OPT_HELP(FIELD(help)),
 };
 
 static const struct opt_table table = {table_opts, sizeof table_opts / sizeof *table_opts};

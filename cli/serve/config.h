@@ -19,8 +19,10 @@ struct config_mount {
     char *path;
     char *instance;           /* may be NULL */
     struct conf_node *config; /* a table; may be NULL */
-    unsigned line;
+    unsigned line, instance_line;
 };
+
+#define BUSY_POLL_DEFAULT_NS 60000
 
 struct config {
     char *file; /* NULL: there is none */
@@ -29,11 +31,12 @@ struct config {
     char *log_level;
     uint64_t body_max;
     uint64_t memory_limit;
-    uint64_t max_streams; /* 0: no limit but those of the mounts */
-    uint64_t max_readers;
+    uint64_t max_streams;
+    uint64_t max_readers;     /* 0: no limit but those of the mounts */
     uint64_t max_connections; /* 0: the core's */
     uint64_t threads;         /* 0: one per processor */
     int64_t drain_timeout_ns;
+    int64_t busy_poll_ns; /* how long a busy loop looks before it sleeps; 0: it does not */
     struct config_mount *mounts;
     size_t n_mounts;
 };
@@ -60,7 +63,7 @@ int config_check(const struct config *c, char why[CONFIG_WHY]);
 /* All of it, as a file that could be read again. 0, or -1. */
 int config_print(const struct config *c, FILE *out);
 
-/* "FILE:LINE: " before a sentence about a line of the file; nothing without. */
-void config_place(const struct config *c, unsigned line, const char *what, char why[CONFIG_WHY]);
+/* An address as it may be typed: a port alone is one of 127.0.0.1. NULL: out of memory. */
+char *config_address(const char *text);
 
 #endif

@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A configuration checked as a whole, and printed as a file. See config.h. */
+ * A configuration printed as a file. See config.h. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "serve/config.h"
 #include "serve/json.h"
-#include "serve/stream.h"
-
-int config_check(const struct config *c, char why[CONFIG_WHY])
-{
-    /* Filesystems are made and thrown away: they are cheap while empty. */
-    struct stream_room room = {.max_bytes = c->memory_limit, .n_loops = 1};
-    for (size_t i = 0; i < c->n_mounts; i++) {
-        const struct config_mount *m = &c->mounts[i];
-        struct problem p;
-        struct fs *fs;
-        unsigned line = m->line;
-        if (kinds_make(m->kind, &fs, m->config, &room, &line, &p) < 0) {
-            char text[CONFIG_WHY];
-            snprintf(text, sizeof text, "plugins.%s: %.900s", m->kind->name, p.text);
-            config_place(c, line, text, why);
-            return -1;
-        }
-        fs->ops->free(fs);
-    }
-    return 0;
-}
 
 /* A string of JSON is one of TOML, too. */
 static void put_text(struct bytes *out, const char *key, const char *value)
@@ -96,6 +75,7 @@ int config_print(const struct config *c, FILE *out)
     put_number(&text, "max_connections", c->max_connections);
     put_number(&text, "threads", c->threads);
     bytes_format(&text, "drain_timeout = \"%.9gs\"\n", (double)c->drain_timeout_ns / 1e9);
+    bytes_format(&text, "busy_poll = \"%.9gus\"\n", (double)c->busy_poll_ns / 1e3);
     /* Tables of one kind must stand together. */
     size_t n_kinds;
     const struct fs_kind *const *kinds = kinds_all(&n_kinds);

@@ -101,9 +101,11 @@ unsigned frames_build(struct frames *f, const struct gos_ring_view *view)
     uint64_t at = view->note.offset, end = at + view->bytes;
     put_gap(&b);
     for (unsigned i = 0; i < view->n_records && at < end; i++) {
+        const struct gos_ring_record *r = &view->records[i];
         if (i == 0)
-            at = put_bare(&b, at, view->records[i].offset);
-        at = put_record(&b, &view->records[i], at, end);
+            at = put_bare(&b, at, r->offset < end ? r->offset : end);
+        if (at < end)
+            at = put_record(&b, r, at, end);
     }
     put_bare(&b, at, end);
     if (view->bytes == 0)

@@ -48,6 +48,19 @@ void listing_free(struct listing *l)
     *l = (struct listing){0};
 }
 
+int fs_share(struct fs *fs, const char *path, uint64_t offset, uint64_t size, struct content *out,
+             struct problem *p)
+{
+    struct bytes copy = {0};
+    if (fs->ops->share)
+        return fs->ops->share(fs, path, offset, size, out, p);
+    int rc = fs->ops->read(fs, path, offset, size, &copy, p);
+    if (rc == 0 && content_write(out, 0, copy.data, copy.n) < 0)
+        rc = problem_nomem(p);
+    bytes_free(&copy);
+    return rc;
+}
+
 int64_t fs_now_ns(void)
 {
     struct timespec t;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "serve/bytes.h"
+#include "serve/content.h"
 #include "serve/problem.h"
 
 /* What meta.Content of an entry holds: strings, as clients expect. */
@@ -56,8 +57,14 @@ struct fs_ops {
     int (*list)(struct fs *, const char *path, struct listing *out, struct problem *);
     int (*read)(struct fs *, const char *path, uint64_t offset, uint64_t size, struct bytes *out,
                 struct problem *);
+    /* The same without a copy, for `out`, which is empty; and as it is now, for as long
+     * as it takes to send. */
+    int (*share)(struct fs *, const char *path, uint64_t offset, uint64_t size, struct content *out,
+                 struct problem *);
     /* Replaces the content, and creates the file if need be. */
     int (*write)(struct fs *, const char *path, const void *data, size_t n, struct problem *);
+    /* The same with bytes that become the file's; what was there is in `content` then. */
+    int (*put)(struct fs *, const char *path, struct content *content, struct problem *);
     /* Into an existing file at `*offset`, or at its end, which then is told, for FS_END. */
     int (*write_at)(struct fs *, const char *path, uint64_t *offset, const void *data, size_t n,
                     struct problem *);
@@ -78,6 +85,10 @@ struct fs_ops {
 struct fs {
     const struct fs_ops *ops;
 };
+
+/* op share, or op read where there is none. */
+int fs_share(struct fs *fs, const char *path, uint64_t offset, uint64_t size, struct content *out,
+             struct problem *p);
 
 /* The wall clock, as times of entries are kept. */
 int64_t fs_now_ns(void);

@@ -4,26 +4,29 @@
 #ifndef CLI_SERVE_GREP_H
 #define CLI_SERVE_GREP_H
 
-#include <regex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "serve/bytes.h"
+#include "serve/pattern.h"
 #include "serve/problem.h"
 #include "serve/tree.h"
 
-#define GREP_PATTERN_MAX 1024
-
 struct grep {
-    regex_t pattern;
+    struct pattern *pattern;
     bool recursive;
     bool lines;     /* one object on each line, instead of one array */
     uint64_t limit; /* 0: none */
     uint64_t count;
     const atomic_bool *given_up; /* nobody waits for it any more; NULL: somebody does */
+    int64_t time_ns;             /* what it may take */
+    size_t answer_max;           /* how large its body may be */
     struct bytes out;
+    /* private */
+    int64_t deadline_ns;
+    const char *why; /* it was ended early */
 };
 
 /* Compile a pattern. 0, or -1 and a problem of status 400. */

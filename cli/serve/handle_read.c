@@ -26,21 +26,41 @@ struct handle_read {
     struct http_timer timer;
 };
 
-void handle_read_answer(struct http_exchange *x, const void *data, size_t n)
+/* Bytes of the stream that are no longer kept: [from, to); `to` is 0: none. */
+struct gap {
+    uint64_t from, to;
+};
+
+/* `lost` (or NULL) is what was lost right before these bytes. */
+static void answer(struct http_exchange *x, const void *data, size_t n, const struct gap *lost)
 {
-    char count[24];
+    char count[24], dropped[24], list[48];
+    struct http_field fields[4] = {{"X-Bytes-Read", count}};
+    size_t n_fields = 1;
     snprintf(count, sizeof count, "%zu", n);
-    const struct http_field field = {"X-Bytes-Read", count};
+    if (lost) {
+        snprintf(dropped, sizeof dropped, "%llu", (unsigned long long)(lost->to - lost->from));
+        snprintf(list, sizeof list, "%llu-%llu", (unsigned long long)lost->from,
+                 (unsigned long long)lost->to);
+        fields[n_fields++] = (struct http_field){"X-Stream-Gaps", "1"};
+        fields[n_fields++] = (struct http_field){"X-Stream-Dropped-Bytes", dropped};
+        fields[n_fields++] = (struct http_field){"X-Stream-Gap-List", list};
+    }
     http_reply(x, &(struct http_reply){.status = 200,
                                        .type = ANSWER_BYTES,
-                                       .fields = &field,
-                                       .n_fields = 1,
+                                       .fields = fields,
+                                       .n_fields = n_fields,
                                        .body = data,
                                        .len = n});
 }
 
+void handle_read_answer(struct http_exchange *x, const void *data, size_t n)
+{
+    answer(x, data, n, NULL);
+}
+
 /* One record, or the part of it that fits, copied behind `out`. */
-static int64_t take(gos_ring_reader *r, size_t size, struct bytes *out, bool *gap)
+static int64_t take(gos_ring_reader *r, size_t size, struct bytes *out, struct gap *lost)
 {
     struct gos_slice slices[SLICES];
     struct gos_ring_record record;
@@ -54,18 +74,21 @@ static int64_t take(gos_ring_reader *r, size_t size, struct bytes *out, bool *ga
     if (n > 0) {
         for (unsigned i = 0; i < view.n_slices; i++)
             bytes_put(out, slices[i].base, slices[i].len);
-        *gap = view.note.events & GOS_RING_GAP;
+        if (view.note.events & GOS_RING_GAP)
+            *lost = (struct gap){view.note.gap_from, view.note.gap_to};
         gos_ring_reader_release(r, &view);
     }
     return n;
 }
 
-static void answer_bytes(struct handle_read *d, struct bytes *out)
+/* Offsets are told as the handle counts them. */
+static void answer_bytes(struct handle_read *d, struct bytes *out, const struct gap *lost)
 {
+    const struct gap told = {lost->from - d->handle->base, lost->to - d->handle->base};
     if (out->failed)
         answer_error(d->x, 503, "out of memory");
     else
-        handle_read_answer(d->x, out->data, out->n);
+        answer(d->x, out->data, out->n, lost->to > 0 ? &told : NULL);
 }
 
 static void refuse(struct handle_read *d, int64_t code)
@@ -79,15 +102,16 @@ static void refuse(struct handle_read *d, int64_t code)
 static int64_t attempt(struct handle_read *d, uint64_t *at)
 {
     struct bytes out = {0};
-    bool gap = false, lent = false;
+    struct gap lost = {0};
+    bool lent = false;
     int64_t n;
     if (d->own) {
-        n = take(d->own, d->size, &out, &gap);
+        n = take(d->own, d->size, &out, &lost);
         *at = (uint64_t)gos_ring_reader_offset(d->own);
     } else {
         pthread_mutex_lock(&d->handle->lock);
         gos_ring_reader *r = d->handle->reader;
-        n = r ? take(r, d->size, &out, &gap) : 0;
+        n = r ? take(r, d->size, &out, &lost) : 0;
         *at = r ? (uint64_t)gos_ring_reader_offset(r) : 0;
         lent = !r && d->handle->streaming;
         pthread_mutex_unlock(&d->handle->lock);
@@ -97,10 +121,10 @@ static int64_t attempt(struct handle_read *d, uint64_t *at)
         return 0;
     }
     /* An offset means these bytes and no others. */
-    if (n >= 0 && d->own && gap)
+    if (n >= 0 && d->own && lost.to > 0)
         refuse(d, GOS_ELAPPED);
     else if (n >= 0)
-        answer_bytes(d, &out);
+        answer_bytes(d, &out, &lost);
     else if (n != GOS_EAGAIN)
         refuse(d, n);
     bytes_free(&out);

@@ -167,9 +167,33 @@ void json_put_conf(struct bytes *out, const struct conf_node *node)
     }
 }
 
+/* Whether there are so few values and names that all of them may be made. Remarks and
+ * other quotes, which json-c takes and JSON does not know, could hide some. */
+static bool few_parts(const char *text, size_t n)
+{
+    unsigned parts = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < n && parts <= JSON_PARTS_MAX; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (quoted)
+            i += text[i] == '\\';
+        else if (text[i] == '\'' || text[i] == '/')
+            return false;
+        else
+            parts += text[i] == ',' || text[i] == ':' || text[i] == '[' || text[i] == '{';
+    }
+    return parts <= JSON_PARTS_MAX;
+}
+
 struct json_object *json_read(const char *text, size_t n)
 {
-    if (n > INT32_MAX)
+    return n <= JSON_WORDS_MAX ? json_read_data(text, n) : NULL;
+}
+
+struct json_object *json_read_data(const char *text, size_t n)
+{
+    if (n > INT32_MAX || !few_parts(text, n))
         return NULL;
     struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
     if (!tokener)

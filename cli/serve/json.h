@@ -31,8 +31,15 @@ void json_put_info(struct bytes *out, const struct fs_info *info);
 /* A configuration as it was given. */
 void json_put_conf(struct bytes *out, const struct conf_node *node);
 
-/* A body that must be an object; freed by json_object_put(). NULL: it is none. */
+/* A body that must be an object; freed by json_object_put(). NULL: it is none, or more
+ * than JSON_WORDS_MAX bytes or JSON_PARTS_MAX parts: what is read takes many times the
+ * memory of its text, and some of it is kept. */
+#define JSON_WORDS_MAX 65536u
+#define JSON_PARTS_MAX 4096u
 struct json_object *json_read(const char *text, size_t n);
+
+/* The same for a body that carries data in a string, which may be long. */
+struct json_object *json_read_data(const char *text, size_t n);
 
 /* A member that must be a string. NULL: it is missing or something else. */
 const char *json_member_text(struct json_object *object, const char *key);

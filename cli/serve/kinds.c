@@ -28,15 +28,43 @@ static int make_streamfs(struct fs **out, const struct conf_node *config, struct
     return streamfs_new(out, &conf, room, p);
 }
 
+/* Take `*limit` bytes from what files of this server may have, or, if that is not what
+ * somebody asked for, as much of it as there is. */
+static int promise_files(struct stream_room *room, uint64_t *limit, bool asked_for,
+                         struct problem *p)
+{
+    uint64_t promised = atomic_load_explicit(&room->files_promised, memory_order_relaxed), left;
+    do {
+        left = room->max_bytes - promised;
+        if (*limit > left && !asked_for)
+            *limit = left;
+        if (*limit > left || *limit == 0)
+            return problem_set(p, 400,
+                               "invalid memory_limit: of the memory_limit of the server (%llu), "
+                               "which holds for the files of all memfs mounts, too, %llu bytes "
+                               "are left",
+                               (unsigned long long)room->max_bytes, (unsigned long long)left);
+    } while (!atomic_compare_exchange_weak_explicit(&room->files_promised, &promised,
+                                                    promised + *limit, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return 0;
+}
+
 static int make_memfs(struct fs **out, const struct conf_node *config, struct stream_room *room,
                       unsigned *line, struct problem *p)
 {
     uint64_t limit = MEMFS_LIMIT_DEFAULT;
     const struct conf_node *node = config ? conf_child(config, "memory_limit") : NULL;
-    (void)room;
     if (node && streamconf_size(&limit, node, line, p) < 0)
         return -1;
-    return give(out, memfs_new(limit), p);
+    if (promise_files(room, &limit, node, p) < 0) {
+        *line = node ? node->line : *line;
+        return -1;
+    }
+    struct fs *made = memfs_new(limit, &room->files_promised);
+    if (!made)
+        atomic_fetch_sub_explicit(&room->files_promised, limit, memory_order_relaxed);
+    return give(out, made, p);
 }
 
 static int make_devfs(struct fs **out, const struct conf_node *config, struct stream_room *room,

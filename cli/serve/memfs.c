@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * memfs: an ordinary filesystem in memory; see memfs.h. Any thread; one lock
- * around each call, under which nothing waits. */
+ * memfs: an ordinary filesystem in memory; see memfs.h. Any thread; one lock, under
+ * which names are looked up and blocks change hands. Bytes are copied outside of it,
+ * but for those of small writes. */
 #include "serve/memfs.h"
 
 #include <pthread.h>
@@ -11,8 +12,14 @@
 #include "serve/memnode.h"
 #include "serve/path.h"
 
+/* A write into a file that is not longer is copied under the lock. */
+#define SMALL ((size_t)2 * CONTENT_BLOCK)
+/* So often a large one is made anew when the end it is meant for has moved. */
+#define TRIES 4
+
 struct memfs {
     struct fs fs;
+    _Atomic uint64_t *promised; /* see memfs_new() */
     pthread_mutex_t lock;
     /* guarded by lock */
     struct memtree tree;
@@ -80,7 +87,7 @@ static struct memnode *add_locked(struct memfs *m, const char *path, bool is_dir
 static void describe(const struct memnode *node, const char *name, struct fs_info *out)
 {
     *out = (struct fs_info){.name = name,
-                            .size = node->size,
+                            .size = node->content.size,
                             .mode = node->mode,
                             .mtime_ns = node->mtime_ns,
                             .is_dir = node->is_dir,
@@ -115,53 +122,123 @@ static int memfs_list(struct fs *fs, const char *path, struct listing *out, stru
     return leave(m, rc);
 }
 
-static int memfs_read(struct fs *fs, const char *path, uint64_t offset, uint64_t size,
-                      struct bytes *out, struct problem *p)
+static int memfs_share(struct fs *fs, const char *path, uint64_t offset, uint64_t size,
+                       struct content *out, struct problem *p)
 {
     struct memfs *m = enter(fs);
     struct memnode *node = file_locked(m, path, p);
     if (!node)
         return leave(m, -1);
-    if (offset < node->size) {
-        uint64_t n = node->size - offset;
-        bytes_put(out, node->data + offset, n < size ? n : size);
+    uint64_t n = offset < node->content.size ? node->content.size - offset : 0;
+    int rc = content_share(out, &node->content, offset, n < size ? n : size);
+    return leave(m, rc < 0 ? problem_nomem(p) : 0);
+}
+
+static int memfs_read(struct fs *fs, const char *path, uint64_t offset, uint64_t size,
+                      struct bytes *out, struct problem *p)
+{
+    struct content shared = {0};
+    struct iovec part;
+    if (memfs_share(fs, path, offset, size, &shared, p) < 0)
+        return -1;
+    for (uint64_t at = 0; content_slices(&shared, at, &part, 1) > 0; at += part.iov_len)
+        bytes_put(out, part.iov_base, part.iov_len);
+    content_free(&shared);
+    return out->failed ? problem_nomem(p) : 0;
+}
+
+static int put_locked(struct memfs *m, const char *path, struct content *content, struct problem *p)
+{
+    bool created = !memtree_find(&m->tree, path);
+    struct memnode *node = created ? add_locked(m, path, false, p) : file_locked(m, path, p);
+    if (!node)
+        return -1;
+    if (memtree_exchange(&m->tree, node, content) < 0) {
+        if (created)
+            memtree_drop(&m->tree, node);
+        return full(m, p);
     }
-    return leave(m, out->failed ? problem_nomem(p) : 0);
+    node->mtime_ns = fs_now_ns();
+    return 0;
+}
+
+static int memfs_put(struct fs *fs, const char *path, struct content *content, struct problem *p)
+{
+    struct memfs *m = enter(fs);
+    return leave(m, put_locked(m, path, content, p));
 }
 
 static int memfs_write(struct fs *fs, const char *path, const void *data, size_t n,
                        struct problem *p)
 {
-    struct memfs *m = enter(fs);
-    bool created = !memtree_find(&m->tree, path);
-    struct memnode *node = created ? add_locked(m, path, false, p) : file_locked(m, path, p);
+    struct content content = {0};
+    if (content_write(&content, 0, data, n) < 0)
+        return problem_nomem(p);
+    int rc = memfs_put(fs, path, &content, p);
+    content_free(&content); /* or what was there before */
+    return rc;
+}
+
+/* The piece was made for `at`. 1: the end is elsewhere by now, and `at` is where. */
+static int splice_locked(struct memfs *m, const char *path, bool append, uint64_t *at,
+                         const struct content *piece, struct problem *p)
+{
+    struct memnode *node = file_locked(m, path, p);
     if (!node)
-        return leave(m, -1);
-    if (memtree_resize(&m->tree, node, n) < 0) {
-        if (created)
-            memtree_drop(&m->tree, node);
-        return leave(m, full(m, p));
+        return -1;
+    if (append && node->content.size != *at) {
+        *at = node->content.size;
+        return 1;
     }
-    if (n > 0)
-        memcpy(node->data, data, n);
+    if (memtree_splice(&m->tree, node, *at, piece) < 0)
+        return full(m, p);
     node->mtime_ns = fs_now_ns();
-    return leave(m, 0);
+    return 0;
+}
+
+/* A write that is not small. 1: as often as it was tried, others were faster. */
+static int splice(struct fs *fs, const char *path, bool append, uint64_t *at, const void *data,
+                  size_t n, struct problem *p)
+{
+    struct fs_info info;
+    int rc = 1;
+    if (append) {
+        if (memfs_stat(fs, path, &info, p) < 0)
+            return -1;
+        *at = info.size;
+    }
+    for (int i = 0; i < TRIES && rc == 1; i++) {
+        struct content piece = {0};
+        if (content_write(&piece, *at % CONTENT_BLOCK, data, n) < 0)
+            return problem_nomem(p);
+        piece.skip = *at % CONTENT_BLOCK;
+        piece.size -= piece.skip;
+        struct memfs *m = enter(fs);
+        rc = leave(m, splice_locked(m, path, append, at, &piece, p));
+        content_free(&piece);
+    }
+    return rc;
 }
 
 static int memfs_write_at(struct fs *fs, const char *path, uint64_t *offset, const void *data,
                           size_t n, struct problem *p)
 {
+    bool append = *offset == FS_END;
+    uint64_t at = append ? 0 : *offset;
+    if (n > SMALL) {
+        int rc = splice(fs, path, append, &at, data, n, p);
+        if (rc == 0)
+            *offset = at;
+        if (rc <= 0)
+            return rc;
+    }
     struct memfs *m = enter(fs);
     struct memnode *node = file_locked(m, path, p);
     if (!node)
         return leave(m, -1);
-    uint64_t at = *offset == FS_END ? node->size : *offset, end;
-    if (__builtin_add_overflow(at, n, &end))
+    at = append ? node->content.size : *offset;
+    if (memtree_write(&m->tree, node, at, data, n) < 0)
         return leave(m, full(m, p));
-    if (n > 0 && end > node->size && memtree_resize(&m->tree, node, end) < 0)
-        return leave(m, full(m, p));
-    if (n > 0)
-        memcpy(node->data + at, data, n);
     node->mtime_ns = fs_now_ns();
     *offset = at;
     return leave(m, 0);
@@ -197,17 +274,17 @@ static int memfs_remove(struct fs *fs, const char *path, bool recursive, struct 
     return leave(m, 0);
 }
 
-/* What stands at the new name makes room, as rename(2) has it. */
-static int replace_locked(struct memfs *m, struct memnode *node, const char *to, struct problem *p)
+/* What stands at the new name makes room, as rename(2) has it, if it may. */
+static int check_replaced(struct memfs *m, const struct memnode *node, const char *to,
+                          struct problem *p)
 {
-    struct memnode *there = memtree_find(&m->tree, to);
+    const struct memnode *there = memtree_find(&m->tree, to);
     if (!there || there == node)
         return 0;
     if (there->is_dir)
         return problem_set(p, 409, "directory already exists: %s", to);
     if (node->is_dir)
         return problem_set(p, 409, "file already exists: %s", to);
-    memtree_drop(&m->tree, there);
     return 0;
 }
 
@@ -225,7 +302,7 @@ static int rename_locked(struct memfs *m, const char *from, const char *to, stru
     struct memnode *parent = memtree_find(&m->tree, folder);
     if (!parent || !parent->is_dir)
         return problem_set(p, 404, "parent directory not found: %s", folder);
-    if (replace_locked(m, node, to, p) < 0)
+    if (check_replaced(m, node, to, p) < 0)
         return -1;
     if (memtree_move(&m->tree, node, parent, path_name(to)) < 0)
         return full(m, p);
@@ -280,6 +357,8 @@ static void memfs_close(struct fs *fs)
 static void memfs_free(struct fs *fs)
 {
     struct memfs *m = (struct memfs *)fs;
+    if (m->promised)
+        atomic_fetch_sub_explicit(m->promised, m->tree.limit, memory_order_relaxed);
     memtree_finish(&m->tree);
     pthread_mutex_destroy(&m->lock);
     free(m);
@@ -290,7 +369,9 @@ static const struct fs_ops memfs_ops = {
     .stat = memfs_stat,
     .list = memfs_list,
     .read = memfs_read,
+    .share = memfs_share,
     .write = memfs_write,
+    .put = memfs_put,
     .write_at = memfs_write_at,
     .create = memfs_create,
     .mkdir = memfs_mkdir,
@@ -303,7 +384,7 @@ static const struct fs_ops memfs_ops = {
     .free = memfs_free,
 };
 
-struct fs *memfs_new(uint64_t limit)
+struct fs *memfs_new(uint64_t limit, _Atomic uint64_t *promised)
 {
     struct memfs *m = calloc(1, sizeof *m);
     if (!m)
@@ -315,5 +396,6 @@ struct fs *memfs_new(uint64_t limit)
         return NULL;
     }
     m->tree.root->mtime_ns = fs_now_ns();
+    m->promised = promised;
     return &m->fs;
 }

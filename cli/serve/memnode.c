@@ -80,16 +80,22 @@ struct memnode *memtree_find(const struct memtree *t, const char *path)
     return node;
 }
 
-static int hang(struct memnode *folder, struct memnode *node)
+/* So that hang() can be. */
+static int make_room(struct memnode *folder)
 {
-    if (folder->n_children == folder->room) {
-        size_t room = folder->room ? 2 * folder->room : 4;
-        struct memnode **children = realloc(folder->children, room * sizeof(*children));
-        if (!children)
-            return -1;
-        folder->children = children;
-        folder->room = room;
-    }
+    if (folder->n_children < folder->room)
+        return 0;
+    size_t room = folder->room ? 2 * folder->room : 4;
+    struct memnode **children = realloc(folder->children, room * sizeof(*children));
+    if (!children)
+        return -1;
+    folder->children = children;
+    folder->room = room;
+    return 0;
+}
+
+static void hang(struct memnode *folder, struct memnode *node)
+{
     bool found;
     size_t i = place(folder, node->name, strlen(node->name), &found);
     memmove(folder->children + i + 1, folder->children + i,
@@ -97,7 +103,6 @@ static int hang(struct memnode *folder, struct memnode *node)
     folder->children[i] = node;
     folder->n_children++;
     node->parent = folder;
-    return 0;
 }
 
 static void unhang(struct memnode *node)
@@ -119,7 +124,7 @@ struct memnode *memtree_add(struct memtree *t, struct memnode *folder, const cha
     struct memnode *node = calloc(1, sizeof *node);
     if (node)
         node->name = strdup(name);
-    if (!node || !node->name || hang(folder, node) < 0) {
+    if (!node || !node->name || make_room(folder) < 0) {
         t->used -= cost(name);
         if (node)
             free(node->name);
@@ -128,6 +133,7 @@ struct memnode *memtree_add(struct memtree *t, struct memnode *folder, const cha
     }
     node->is_dir = is_dir;
     node->mode = is_dir ? 0755 : 0644;
+    hang(folder, node);
     return node;
 }
 
@@ -135,10 +141,10 @@ static void free_one(struct memtree *t, struct memnode *node)
 {
     if (node->name)
         t->used -= cost(node->name);
-    t->used -= node->allocated;
+    t->used -= content_cost(node->content.size);
+    content_free(&node->content);
     free(node->name);
     free(node->children);
-    free(node->data);
     free(node);
 }
 
@@ -172,56 +178,89 @@ void memtree_finish(struct memtree *t)
 
 int memtree_move(struct memtree *t, struct memnode *node, struct memnode *folder, const char *name)
 {
-    uint64_t before = cost(node->name), after = cost(name);
-    char *copy = strdup(name);
-    if (!copy || (after > before && !charge(t, after - before))) {
+    struct memnode *there = memnode_child(folder, name, strlen(name));
+    uint64_t before = cost(node->name), after = cost(name), room = t->limit - t->used + before;
+    if (there && there != node)
+        room += cost(there->name) + content_cost(there->content.size);
+    char *copy = after <= room ? strdup(name) : NULL;
+    if (!copy || make_room(folder) < 0) {
         free(copy);
         return -1;
     }
-    if (after < before)
-        t->used -= before - after;
-
-    struct memnode *old_folder = node->parent;
-    char *old_name = node->name;
+    if (there && there != node)
+        memtree_drop(t, there);
     unhang(node);
+    free(node->name);
     node->name = copy;
-    if (hang(folder, node) < 0) {
-        node->name = old_name;
-        /* There was room for it a moment ago. */
-        (void)hang(old_folder, node);
-        t->used = t->used - after + before;
-        free(copy);
-        return -1;
-    }
-    free(old_name);
+    hang(folder, node);
+    t->used = t->used - before + after;
     return 0;
+}
+
+/* ---- what files hold ---- */
+
+/* Room for a file of another size; what it had is given back at the end. */
+static bool exchange_cost(struct memtree *t, uint64_t before, uint64_t after)
+{
+    /* No file is so long that its cost does not fit. */
+    if (after > INT64_MAX)
+        return false;
+    t->used -= content_cost(before);
+    if (charge(t, content_cost(after)))
+        return true;
+    t->used += content_cost(before);
+    return false;
+}
+
+/* The size was charged, but there was no memory. */
+static int refund(struct memtree *t, uint64_t before, uint64_t after)
+{
+    t->used = t->used - content_cost(after) + content_cost(before);
+    return -1;
 }
 
 int memtree_resize(struct memtree *t, struct memnode *file, uint64_t size)
 {
-    if (size > file->allocated) {
-        /* Grow by a quarter, so that many small writes do not copy each time, but
-         * only as far as the limit lets. */
-        uint64_t wanted = size + size / 4;
-        if (wanted - file->allocated > t->limit - t->used)
-            wanted = size;
-        if (!charge(t, wanted - file->allocated))
-            return -1;
-        uint8_t *data = realloc(file->data, wanted);
-        if (!data) {
-            t->used -= wanted - file->allocated;
-            return -1;
-        }
-        file->data = data;
-        file->allocated = wanted;
-    } else if (size == 0 && file->allocated) {
-        t->used -= file->allocated;
-        free(file->data);
-        file->data = NULL;
-        file->allocated = 0;
-    }
-    if (size > file->size)
-        memset(file->data + file->size, 0, size - file->size);
-    file->size = size;
+    uint64_t before = file->content.size;
+    if (!exchange_cost(t, before, size))
+        return -1;
+    return content_resize(&file->content, size) < 0 ? refund(t, before, size) : 0;
+}
+
+/* The size of a file after a write, charged. False: no room. */
+static bool charge_write(struct memtree *t, const struct memnode *file, uint64_t at, uint64_t n,
+                         uint64_t *size)
+{
+    uint64_t end;
+    if (__builtin_add_overflow(at, n, &end))
+        return false;
+    *size = n > 0 && end > file->content.size ? end : file->content.size;
+    return exchange_cost(t, file->content.size, *size);
+}
+
+int memtree_write(struct memtree *t, struct memnode *file, uint64_t at, const void *data, size_t n)
+{
+    uint64_t before = file->content.size, size;
+    if (!charge_write(t, file, at, n, &size))
+        return -1;
+    return content_write(&file->content, at, data, n) < 0 ? refund(t, before, size) : 0;
+}
+
+int memtree_splice(struct memtree *t, struct memnode *file, uint64_t at,
+                   const struct content *piece)
+{
+    uint64_t before = file->content.size, size;
+    if (!charge_write(t, file, at, piece->size, &size))
+        return -1;
+    return content_splice(&file->content, at, piece) < 0 ? refund(t, before, size) : 0;
+}
+
+int memtree_exchange(struct memtree *t, struct memnode *file, struct content *content)
+{
+    struct content old = file->content;
+    if (!exchange_cost(t, old.size, content->size))
+        return -1;
+    file->content = *content;
+    *content = old;
     return 0;
 }

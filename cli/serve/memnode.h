@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serve/content.h"
+
 struct memnode {
     char *name;
     struct memnode *parent;
@@ -19,10 +21,7 @@ struct memnode {
     struct memnode **children;
     size_t n_children;
     size_t room;
-    /* of a file */
-    uint8_t *data;
-    size_t size;
-    size_t allocated;
+    struct content content; /* of a file */
 };
 
 struct memtree {
@@ -47,10 +46,21 @@ struct memnode *memtree_add(struct memtree *t, struct memnode *folder, const cha
 /* Take a node and all below it away. Not the root. */
 void memtree_drop(struct memtree *t, struct memnode *node);
 
-/* Hang a node elsewhere under a new name that is free there. 0, or -1: no room. */
+/* Hang a node elsewhere under a new name. A file that is there makes room for it, once
+ * nothing can fail any more. 0, or -1: no room. */
 int memtree_move(struct memtree *t, struct memnode *node, struct memnode *folder, const char *name);
 
 /* Give a file `size` bytes; new ones are zero. 0, or -1: no room. */
 int memtree_resize(struct memtree *t, struct memnode *file, uint64_t size);
+
+/* Write into a file, which grows if need be. 0, or -1: no room. */
+int memtree_write(struct memtree *t, struct memnode *file, uint64_t at, const void *data, size_t n);
+
+/* The same with a piece that content_splice() takes. */
+int memtree_splice(struct memtree *t, struct memnode *file, uint64_t at,
+                   const struct content *piece);
+
+/* Give a file another content; the old one is in `content` then. 0, or -1: no room. */
+int memtree_exchange(struct memtree *t, struct memnode *file, struct content *content);
 
 #endif

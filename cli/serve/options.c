@@ -9,9 +9,10 @@
 
 #include "common/endpoint.h"
 #include "common/opt.h"
+#include "common/policy.h"
 #include "serve/answer.h"
+#include "serve/log.h"
 #include "serve/sizes.h"
-#include "serve/streamconf.h"
 
 #define FIELD(name) offsetof(struct serve_options, name)
 
@@ -29,6 +30,12 @@ static const char *check_port(const char *text)
 static const char *check_threads(const char *text)
 {
     return check_number(text, 1, 64, "is not a number from 1 to 64");
+}
+
+static const char *check_busy_poll(const char *text)
+{
+    int64_t ns;
+    return busy_poll_parse(&ns, text) < 0 ? "is not " BUSY_POLL_FORMAT : NULL;
 }
 
 static const char *check_fd(const char *text)
@@ -49,9 +56,13 @@ static const char *check_size(const char *text)
 static const char *check_policy(const char *text)
 {
     enum gos_ring_policy policy;
-    return stream_policy_parse(&policy, text) == 0
-               ? NULL
-               : "is not drop_oldest, drop_to_latest, disconnect, block or drop_new";
+    return policy_parse(&policy, text) == 0 ? NULL : "is not " POLICY_NAMES;
+}
+
+static const char *check_log_level(const char *text)
+{
+    enum log_level level;
+    return log_level_parse(&level, text) == 0 ? NULL : "is not " LOG_LEVELS;
 }
 
 static const struct opt table_opts[] = {
@@ -67,7 +78,8 @@ static const struct opt table_opts[] = {
      .field = FIELD(listen),
      .arg = "ADDR:PORT",
      .example = "--listen 127.0.0.1:9000",
-     .help = "where to listen (127.0.0.1:8080); loopback only"},
+     .help = "where to listen (127.0.0.1:8080); loopback only; a port alone\n"
+             "is one of 127.0.0.1"},
     {.name = "port",
      .kind = OPT_TEXT,
      .field = FIELD(port),
@@ -130,6 +142,20 @@ static const struct opt table_opts[] = {
      .check = check_threads,
      .example = "--threads 2",
      .help = "loops that serve (one per processor)"},
+    {.name = "busy-poll",
+     .kind = OPT_TEXT,
+     .field = FIELD(busy_poll),
+     .arg = "TIME",
+     .check = check_busy_poll,
+     .example = "--busy-poll 2ms",
+     .help = "a busy loop looks so long before it sleeps (60us); 0: never"},
+    {.name = "log-level",
+     .kind = OPT_TEXT,
+     .field = FIELD(log_level),
+     .arg = "LEVEL",
+     .check = check_log_level,
+     .example = "--log-level warn",
+     .help = "least of the lines on stderr: debug, info (standard), warn, error"},
     {.name = "ready-fd",
      .kind = OPT_TEXT,
      .field = FIELD(ready_fd),
@@ -142,11 +168,7 @@ static const struct opt table_opts[] = {
      .kind = OPT_FLAG,
      .field = FIELD(print_config),
      .help = "print the configuration that would be used, and end"},
-    {.name = "help",
-     .letter = 'h',
-     .kind = OPT_FLAG,
-     .field = FIELD(help),
-     .help = "print this, and end"},
+    OPT_HELP(FIELD(help)),
 };
 
 static const struct opt_table table = {table_opts, sizeof table_opts / sizeof *table_opts};
@@ -206,11 +228,19 @@ static int set_streams(const struct serve_options *o, struct config *c)
     return 0;
 }
 
-static int set_places(const struct serve_options *o, struct config *c)
+/* Where it listens, and what it says. */
+static int set_words(const struct serve_options *o, struct config *c)
 {
-    if (o->listen && replace(&c->address, o->listen) < 0)
-        return -1;
+    if (o->listen) {
+        char *address = config_address(o->listen);
+        if (!address)
+            return -1;
+        free(c->address);
+        c->address = address;
+    }
     if (o->port && replace_port(c, o->port) < 0)
+        return -1;
+    if (o->log_level && replace(&c->log_level, o->log_level) < 0)
         return -1;
     return o->unix_socket ? replace(&c->unix_socket, o->unix_socket) : 0;
 }
@@ -218,7 +248,7 @@ static int set_places(const struct serve_options *o, struct config *c)
 int serve_options_apply(const struct serve_options *o, struct config *c, char why[CONFIG_WHY])
 {
     int64_t threads;
-    if (set_places(o, c) < 0 || set_streams(o, c) < 0) {
+    if (set_words(o, c) < 0 || set_streams(o, c) < 0) {
         snprintf(why, CONFIG_WHY, "out of memory");
         return -1;
     }
@@ -230,5 +260,7 @@ int serve_options_apply(const struct serve_options *o, struct config *c, char wh
         c->drain_timeout_ns = o->drain_timeout_ns;
     if (o->threads && parse_int64(o->threads, &threads))
         c->threads = (uint64_t)threads;
+    if (o->busy_poll)
+        busy_poll_parse(&c->busy_poll_ns, o->busy_poll);
     return 0;
 }

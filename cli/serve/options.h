@@ -20,6 +20,8 @@ struct serve_options {
     const char *channel_size;
     const char *policy;
     const char *threads;
+    const char *busy_poll;
+    const char *log_level;
     const char *ready_fd;
     uint64_t body_max;        /* 0: not given */
     uint64_t memory_limit;    /* 0: not given */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/policy.h"
 #include "serve/answer.h"
 #include "serve/bytes.h"
 #include "serve/frames.h"
@@ -37,6 +38,7 @@ struct reading {
     atomic_bool stopping;
     struct http_timer keepalive;
     uint64_t until;
+    uint64_t next; /* what was left of a borrow that went beyond it begins here, or 0 */
     /* What is borrowed and not yet sent. */
     struct gos_ring_view view;
     struct gos_slice slices[SLICES];
@@ -66,6 +68,8 @@ static void note_gap(struct reading *d)
 static const char *why_ended(const struct reading *d)
 {
     uint32_t events = d->view.note.events;
+    if (atomic_load_explicit(&d->stopping, memory_order_relaxed))
+        return "closed";
     return events & GOS_RING_DELETED ? "deleted" : events & GOS_RING_SEALED ? "sealed" : "until";
 }
 
@@ -78,7 +82,8 @@ static enum http_flow finish(struct reading *d, struct http_batch *batch)
     if (d->gap_list.n && !d->gap_list.failed)
         bytes_format(t, "X-Stream-Gap-List: %.*s\r\n", (int)d->gap_list.n, d->gap_list.data);
     bytes_format(t, "X-Stream-Next: %lld\r\nX-Stream-End: %s\r\n",
-                 (long long)gos_ring_reader_offset(d->reader), why_ended(d));
+                 (long long)(d->next ? d->next : (uint64_t)gos_ring_reader_offset(d->reader)),
+                 why_ended(d));
     /* Without the memory to say what was lost, nobody may take it for whole. */
     if (t->failed)
         return d->gaps ? HTTP_FLOW_ABORT : HTTP_FLOW_END;
@@ -108,6 +113,26 @@ static enum http_flow hand_out(struct reading *d, struct http_batch *batch)
     return HTTP_FLOW_MORE;
 }
 
+/* A reader that has lost bytes may find itself near `until`, or behind it. What is
+ * more than was asked for is not sent. */
+static int64_t cut_at_until(struct reading *d, int64_t n)
+{
+    struct gos_ring_view *view = &d->view;
+    uint64_t from = view->note.offset, left = d->until > from ? d->until - from : 0;
+    if ((uint64_t)n <= left)
+        return n;
+    unsigned slices = 0;
+    for (size_t at = 0; at < left; slices++) {
+        if (view->slices[slices].len > left - at)
+            view->slices[slices].len = left - at;
+        at += view->slices[slices].len;
+    }
+    view->n_slices = slices;
+    view->bytes = left;
+    d->next = from + left;
+    return (int64_t)left;
+}
+
 static int64_t borrow(struct reading *d, size_t room)
 {
     size_t most = room && room < BORROW_MAX ? room : BORROW_MAX;
@@ -127,6 +152,7 @@ static int64_t borrow(struct reading *d, size_t room)
     if (n < 0)
         return n;
     note_gap(d);
+    n = cut_at_until(d, n);
     d->at = 0;
     d->skip = 0;
     d->n_out = d->frames ? frames_build(d->frames, &d->view) : d->view.n_slices;
@@ -296,18 +322,20 @@ static struct reading *new_reading(struct http_exchange *x, bool framed)
 static void start(struct reading *d, enum gos_ring_policy policy)
 {
     struct gos_ring_span st = stream_span(d->stream);
-    char first[24], oldest[24], tail[24], epoch[16];
+    char first[24], oldest[24], tail[24], epoch[16], id[24];
     snprintf(first, sizeof first, "%lld", (long long)gos_ring_reader_offset(d->reader));
     snprintf(oldest, sizeof oldest, "%llu", (unsigned long long)st.oldest);
     snprintf(tail, sizeof tail, "%llu", (unsigned long long)st.tail);
     snprintf(epoch, sizeof epoch, "%u", st.epoch);
+    snprintf(id, sizeof id, "%llx", (unsigned long long)d->stream->made_ns);
     const struct http_field fields[] = {
         {"X-Content-Type-Options", "nosniff"},
         {"X-Stream-Start", first},
         {"X-Stream-Oldest", oldest},
         {"X-Stream-Tail", tail},
         {"X-Stream-Epoch", epoch},
-        {"X-Stream-Policy", stream_policy_name(policy)},
+        {"X-Stream-Id", id},
+        {"X-Stream-Policy", policy_name(policy)},
         {"Trailer", "X-Stream-Gaps, X-Stream-Dropped-Bytes, X-Stream-Gap-List, X-Stream-Next, "
                     "X-Stream-End"},
     };
@@ -337,10 +365,8 @@ static int read_query(struct http_exchange *x, const struct streamconf *conf,
         .struct_size = sizeof *opts, .policy = conf->policy, .block_ns = conf->block_timeout_ns};
     if (from && *from && from_parse(opts, from) < 0)
         return problem_set(p, 400, "invalid from parameter (must be %s)", FROM_FORMAT);
-    if (policy && *policy && stream_policy_parse(&opts->policy, policy) < 0)
-        return problem_set(p, 400,
-                           "invalid policy parameter (must be drop_oldest, drop_to_latest, "
-                           "disconnect, block or drop_new)");
+    if (policy && *policy && policy_parse(&opts->policy, policy) < 0)
+        return problem_set(p, 400, "invalid policy parameter (must be " POLICY_NAMES ")");
     if (query_true(x, "align"))
         opts->flags |= GOS_RING_ALIGN;
     return 0;

@@ -3,11 +3,11 @@
  * Content: /files and /write. On the loops' threads. */
 #include "serve/routes.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "serve/answer.h"
+#include "serve/deposit.h"
 #include "serve/json.h"
 #include "serve/reading.h"
 #include "serve/stored.h"
@@ -49,26 +49,17 @@ static void get_file(struct server *sv, struct http_exchange *x)
     else if (offset < 0)
         answer_error(x, 400, "invalid offset parameter");
     else {
-        struct bytes body = {0};
+        struct content content = {0};
         uint64_t most = size < 0 ? UINT64_MAX : (uint64_t)size;
-        if (tree_read(&sv->tree, path, (uint64_t)offset, most, &body, &p) < 0) {
-            bytes_free(&body);
+        const struct http_reply head = {.status = 200, .type = ANSWER_BYTES};
+        if (tree_share(&sv->tree, path, (uint64_t)offset, most, &content, &p) < 0)
             answer_problem(x, &p);
-            return;
-        }
-        struct http_reply head = {.status = 200, .type = ANSWER_BYTES};
-        stored_reply(x, &head, &body, false);
+        else
+            stored_reply_content(x, &head, &content, false);
     }
 }
 
 /* ---- writing ---- */
-
-static void answer_written(struct http_exchange *x, size_t n)
-{
-    char text[64];
-    snprintf(text, sizeof text, "Written %zu bytes", n);
-    answer_message(x, 200, text);
-}
 
 static void write_body(struct server *sv, struct http_exchange *x, const char *data, size_t n)
 {
@@ -77,11 +68,27 @@ static void write_body(struct server *sv, struct http_exchange *x, const char *d
     if (query_path(x, NULL, path, &p) < 0 || tree_write(&sv->tree, path, data, n, &p) < 0)
         answer_problem(x, &p);
     else
-        answer_written(x, n);
+        deposit_answer(x, n);
 }
 
-/* True: the body goes into a stream, or it was refused before it came. */
-static bool into_stream(struct server *sv, struct http_exchange *x)
+/* What a file cannot do is refused before it is replaced. */
+static int check_replace(struct http_exchange *x, const char *path, struct problem *p)
+{
+    int64_t offset = 0;
+    if (query_true(x, "seal"))
+        return problem_set(p, 400, "%s is not a stream: it cannot be sealed", path);
+    if (!query_int64(x, "offset", &offset) || offset < 0)
+        return problem_set(p, 400, "invalid offset parameter");
+    if (offset > 0)
+        return problem_set(p, 400,
+                           "invalid offset parameter: files are replaced as a whole; open a handle "
+                           "to write at an offset");
+    return 0;
+}
+
+/* Where the body of this request is to go: into a stream, into a new content of a
+ * file, or, when it is whole, to `gathered`. */
+static void receive(struct server *sv, struct http_exchange *x, const struct route *gathered)
 {
     char path[PATH_BYTES];
     struct place place;
@@ -90,27 +97,33 @@ static bool into_stream(struct server *sv, struct http_exchange *x)
     if (query_path(x, NULL, path, &p) < 0 ||
         place_need(&sv->tree, path, "write", true, &place, &p) < 0) {
         answer_problem(x, &p);
-        return true;
+        return;
     }
-    bool stream = streamfs_is(place.mount->fs);
-    if (stream && streamfs_open(place.mount->fs, place.within, true, &s, &p) < 0)
+    struct fs *fs = place.mount->fs;
+    bool stream = streamfs_is(fs);
+    /* Before there is a stream, or no file any more. */
+    if (stream ? upload_check(x, &p) < 0 : check_replace(x, path, &p) < 0)
+        answer_problem(x, &p);
+    else if (stream && streamfs_open(fs, place.within, true, &s, &p) < 0)
         answer_problem(x, &p);
     else if (stream)
         upload_start(x, s, place.mount, UPLOAD_FILE);
+    else if (fs->ops->put && !deposit_is_short(x))
+        deposit_start(sv, x, path);
+    else
+        route_gather(sv, x, gathered);
     place_release(&place);
-    return stream;
 }
 
 static void put_file(struct server *sv, struct http_exchange *x)
 {
     static const struct route gathered = {.body = write_body};
-    if (!into_stream(sv, x))
-        route_gather(sv, x, &gathered);
+    receive(sv, x, &gathered);
 }
 
 static void write_json_body(struct server *sv, struct http_exchange *x, const char *data, size_t n)
 {
-    struct json_object *object = json_read(data, n), *text;
+    struct json_object *object = json_read_data(data, n), *text;
     if (!object || !json_object_object_get_ex(object, "data", &text) ||
         !json_object_is_type(text, json_type_string))
         answer_error(x, 400, "invalid request body");

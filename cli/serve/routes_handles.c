@@ -140,20 +140,18 @@ static void get_read(struct server *sv, struct http_exchange *x, struct handle *
 
 static void stream_file(struct http_exchange *x, struct handle *h)
 {
-    struct fs *fs = h->mount->fs;
-    struct bytes out = {0};
+    struct content out = {0};
     struct problem p;
     pthread_mutex_lock(&h->lock);
     uint64_t at = h->position;
     pthread_mutex_unlock(&h->lock);
-    if (fs->ops->read(fs, h->within, at, UINT64_MAX, &out, &p) < 0) {
-        bytes_free(&out);
+    if (fs_share(h->mount->fs, h->within, at, UINT64_MAX, &out, &p) < 0) {
         answer_problem(x, &p);
         return;
     }
     const struct http_field field = {"X-Content-Type-Options", "nosniff"};
     struct http_reply head = {.status = 200, .type = ANSWER_BYTES, .fields = &field, .n_fields = 1};
-    stored_reply(x, &head, &out, true);
+    stored_reply_content(x, &head, &out, true);
 }
 
 static void get_stream(struct server *sv, struct http_exchange *x, struct handle *h)

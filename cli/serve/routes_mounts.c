@@ -9,6 +9,7 @@
 #include "serve/answer.h"
 #include "serve/json.h"
 #include "serve/kinds.h"
+#include "serve/log.h"
 
 static void put_mount(struct bytes *out, const struct mount *m)
 {
@@ -132,6 +133,8 @@ static int mount(struct server *sv, const char *fstype, const char *path,
         problem_prefix(p, "failed to validate plugin: ");
     else
         rc = mounts_add(&sv->tree.mounts, path, kind, fs, NULL, config, p);
+    if (rc == 0)
+        log_say(LOG_DEBUG, "%s is mounted at %s", kind->name, path);
     conf_free(config);
     return rc;
 }
@@ -175,6 +178,8 @@ static int unmount(struct server *sv, const char *text, struct problem *p)
     int rc = mounts_remove(&sv->tree.mounts, path, p);
     if (rc == 0 && m)
         handles_close_mount(&sv->handles, m);
+    if (rc == 0)
+        log_say(LOG_DEBUG, "%s is no longer mounted", path);
     mount_unref(m);
     return rc;
 }

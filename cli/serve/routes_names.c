@@ -1,50 +1,51 @@
 /* SPDX-License-Identifier: MIT
  *
  * Names and what is known of them: directories, stat, rename, chmod, truncate,
- * touch, symbolic links. On the loops' threads. */
+ * touch, symbolic links. On the loops' threads, but for listings. */
 #include "serve/routes.h"
 
-#include <stdlib.h>
-
+#include "common/mode.h"
 #include "serve/answer.h"
 #include "serve/json.h"
+#include "serve/later.h"
 
+static int make_listing(struct server *sv, const struct later_question *q, struct bytes *out,
+                        struct problem *p)
+{
+    struct listing entries = {0};
+    int rc = tree_list(&sv->tree, q->path, &entries, p);
+    bytes_text(out, "{\"files\":");
+    for (size_t i = 0; i < entries.n; i++) {
+        bytes_text(out, i ? "," : "[");
+        json_put_info(out, &entries.items[i]);
+    }
+    bytes_text(out, entries.n ? "]}\n" : "null}\n");
+    listing_free(&entries);
+    return rc;
+}
+
+/* A folder has as many entries as somebody liked to make. */
 static void get_directory(struct server *sv, struct http_exchange *x)
 {
-    char path[PATH_BYTES];
-    struct listing entries = {0};
-    struct bytes body = {0};
+    struct later_question q = {.make = make_listing, .type = ANSWER_JSON};
     struct problem p;
-    if (query_path(x, "/", path, &p) < 0 || tree_list(&sv->tree, path, &entries, &p) < 0) {
-        listing_free(&entries);
+    if (query_path(x, "/", q.path, &p) < 0)
         answer_problem(x, &p);
-        return;
-    }
-    bytes_text(&body, "{\"files\":");
-    for (size_t i = 0; i < entries.n; i++) {
-        bytes_text(&body, i ? "," : "[");
-        json_put_info(&body, &entries.items[i]);
-    }
-    bytes_text(&body, entries.n ? "]}\n" : "null}\n");
-    listing_free(&entries);
-    answer_json(x, 200, &body);
+    else
+        later_answer(sv, x, &sv->figures, &q);
 }
 
 static void post_directory(struct server *sv, struct http_exchange *x)
 {
     char path[PATH_BYTES];
     struct problem p;
-    unsigned long mode = 0755;
+    unsigned mode = 0755;
     const char *text = http_query(x, "mode", NULL);
     int rc = query_path(x, NULL, path, &p);
-    if (rc == 0 && text && *text) {
-        char *end;
-        mode = strtoul(text, &end, 8);
-        if (*end || *text < '0' || *text > '7' || mode > 07777777)
-            rc = problem_set(&p, 400, "invalid mode");
-    }
+    if (rc == 0 && text && *text && mode_parse(&mode, text, 07777777) < 0)
+        rc = problem_set(&p, 400, "invalid mode");
     if (rc == 0)
-        rc = tree_mkdir(&sv->tree, path, (unsigned)mode, &p);
+        rc = tree_mkdir(&sv->tree, path, mode, &p);
     answer_done(x, rc, 201, "directory created", &p);
 }
 

@@ -64,7 +64,6 @@ static void run_digest(struct search *s)
     bytes_format(body, ",\"digest\":\"%s\"}\n", digest);
 }
 
-/* Here and not on the loop, since to compile a pattern may take a second. */
 static int read_grep(struct search *s, struct json_object *request, struct problem *p)
 {
     struct json_object *limit;
@@ -123,7 +122,7 @@ static void answer(struct search *s)
 static void done(struct http_task *task)
 {
     struct search *s = OWNER(task, struct search, job.task);
-    worker_done(&s->sv->worker, &s->job);
+    worker_done(&s->sv->searches, &s->job);
     s->working = false;
     if (s->x)
         answer(s);
@@ -164,7 +163,9 @@ static size_t body(struct http_exchange *x, void *data, const struct http_part *
         answer_problem(x, &p);
     } else {
         s->working = true;
-        if (!worker_add(&s->sv->worker, &s->job)) {
+        /* Nobody who has hung up waits for an answer, but others wait for the worker. */
+        http_set_end_on_hangup(x, true);
+        if (!worker_add(&s->sv->searches, &s->job)) {
             s->working = false;
             answer_error(x, 503, "too many searches at once");
         }

@@ -15,13 +15,16 @@
 #include "common/clock.h"
 #include "common/say.h"
 #include "serve/config.h"
+#include "serve/log.h"
 #include "serve/options.h"
 #include "serve/owner.h"
 #include "serve/server.h"
 #include "serve/streamfs.h"
 
 #define SWEEP_NS SECOND
-#define BODIES_LEAST ((size_t)256 << 20) /* of all bodies that are gathered, together */
+#define BODIES_LEAST ((size_t)256 << 20) /* of all bodies that are under way, together */
+#define SEARCHES_MAX 64                  /* that wait for their turn */
+#define FIGURES_MAX 4096                 /* likewise; each takes a moment */
 
 static int refuse(int status, const char *why)
 {
@@ -85,10 +88,11 @@ static int make_server(struct server *sv, const struct config *c, char why[CONFI
                                          .loop_begin = loop_begin,
                                          .loop_end = loop_end};
     /* One body of the largest size must have room beside others. */
-    const size_t gathered = c->body_max > BODIES_LEAST / 2 ? 2 * c->body_max : BODIES_LEAST;
+    const size_t bodies = c->body_max > BODIES_LEAST / 2 ? 2 * c->body_max : BODIES_LEAST;
     const struct http_options options = {.loops = (unsigned)c->threads,
                                          .max_connections = (unsigned)c->max_connections,
-                                         .max_buffered = gathered};
+                                         .max_buffered = bodies,
+                                         .look_ns = c->busy_poll_ns ? c->busy_poll_ns : -1};
     const struct gos_ring_set_opts set = {.struct_size = sizeof set,
                                           .max_streams = c->max_streams,
                                           .max_readers = c->max_readers,
@@ -138,12 +142,13 @@ static void announce(const struct server *sv, const char *ready_fd)
     const char *address;
     for (unsigned i = 0; (address = http_server_address(sv->http, i)) != NULL; i++) {
         bool unix_socket = strncmp(address, "unix:", 5) == 0;
-        say("listening on %s%s", unix_socket ? "" : "http://", address);
+        log_say(LOG_INFO, "listening on %s%s", unix_socket ? "" : "http://", address);
         if (ready)
             fprintf(ready, "%s%s\n", unix_socket ? "" : "http://", address);
     }
     if (ready_fd && (!ready || fclose(ready) != 0))
-        say("--ready-fd %s: %s; who waits there is not told", ready_fd, strerror(errno));
+        log_say(LOG_WARN, "--ready-fd %s: %s; who waits there is not told", ready_fd,
+                strerror(errno));
 }
 
 /* ---- the end ---- */
@@ -156,8 +161,8 @@ static void drop_job(struct worker_job *job)
 
 static void take_down(struct server *sv, int status)
 {
-    if (!worker_stop(&sv->worker, drop_job)) {
-        say("a search would not end and is given up");
+    if (!worker_stop(&sv->searches, drop_job) || !worker_stop(&sv->figures, drop_job)) {
+        log_say(LOG_WARN, "a search would not end and is given up");
         _exit(status); /* it still uses what would be freed */
     }
     handles_finish(&sv->handles);
@@ -189,8 +194,8 @@ static void wait_for_end(struct server *sv, const sigset_t *signals, int64_t dra
     signal(SIGTERM, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &ending, NULL);
 
-    say("ending: streams are sealed, readers have %.3g s to read the rest",
-        (double)drain_ns / (double)SECOND);
+    log_say(LOG_INFO, "ending: streams are sealed, readers have %.3g s to read the rest",
+            (double)drain_ns / (double)SECOND);
     atomic_store(&sv->ending, true);
     http_server_drain(sv->http);
     seal_all(sv);
@@ -217,7 +222,9 @@ static int run(const struct config *c, const char *ready_fd)
     int status = 0;
     if (make_server(sv, c, why) < 0 || mount_all(sv, c, why) < 0 || listen_all(sv, c, why) < 0) {
         status = refuse(1, why);
-    } else if (worker_start(&sv->worker) < 0 || http_server_start(sv->http) < 0) {
+    } else if (worker_start(&sv->searches, "pfs-worker", WORKER_THREADS_MAX, SEARCHES_MAX) < 0 ||
+               worker_start(&sv->figures, "pfs-figures", 1, FIGURES_MAX) < 0 ||
+               http_server_start(sv->http) < 0) {
         status = refuse(1, "no threads or descriptors left");
     } else {
         announce(sv, ready_fd);
@@ -225,6 +232,14 @@ static int run(const struct config *c, const char *ready_fd)
     }
     take_down(sv, status);
     return status;
+}
+
+/* Checked when it was read. */
+static void set_log_level(const struct config *c)
+{
+    enum log_level level = LOG_INFO;
+    log_level_parse(&level, c->log_level);
+    log_init(level);
 }
 
 static int configured(const struct serve_options *options)
@@ -235,12 +250,14 @@ static int configured(const struct serve_options *options)
     if (config_init(&c) < 0)
         return refuse(1, why);
     if ((options->config && config_read_file(&c, options->config, why) < 0) ||
-        serve_options_apply(options, &c, why) < 0 || config_check(&c, why) < 0)
+        serve_options_apply(options, &c, why) < 0 || config_check(&c, why) < 0) {
         status = refuse(1, why);
-    else if (options->print_config)
+    } else if (options->print_config) {
         status = printed(config_print(&c, stdout));
-    else
+    } else {
+        set_log_level(&c);
         status = run(&c, options->ready_fd);
+    }
     config_finish(&c);
     return status;
 }

@@ -27,7 +27,8 @@ struct server {
     /* with locks of their own */
     struct tree tree;
     struct handles handles;
-    struct worker worker;
+    struct worker searches; /* "pfs-worker" */
+    struct worker figures;  /* "pfs-figures": who watches the server waits for no search */
     atomic_bool ending;
     /* of loop 0's thread */
     struct http_timer sweep;

@@ -11,6 +11,7 @@
 
 /* The longest number that means something here has fewer digits. */
 #define NUMBER_BYTES 64
+#define BUSY_POLL_MOST_NS 100000000
 
 /* The number at the beginning of `text`, copied; what follows it is returned. */
 static const char *take_number(char number[NUMBER_BYTES], const char *text)
@@ -102,5 +103,14 @@ int duration_parse(int64_t *out, const char *text)
         first = false;
     }
     *out = total;
+    return 0;
+}
+
+int busy_poll_parse(int64_t *out, const char *text)
+{
+    int64_t ns;
+    if (duration_parse(&ns, text) < 0 || ns > BUSY_POLL_MOST_NS)
+        return -1;
+    *out = ns;
     return 0;
 }

@@ -17,4 +17,9 @@ int size_parse(uint64_t *out, const char *text);
 /* "5m", "1h30m", "500ms", "2.5s", or plain seconds: nanoseconds. 0, or -1. */
 int duration_parse(int64_t *out, const char *text);
 
+#define BUSY_POLL_FORMAT "a time from 0 to 100ms (e.g. \"60us\")"
+
+/* How long a loop may look before it sleeps. 0, or -1. */
+int busy_poll_parse(int64_t *out, const char *text);
+
 #endif

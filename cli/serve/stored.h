@@ -10,10 +10,12 @@
 
 #include "http/http.h"
 #include "serve/bytes.h"
+#include "serve/content.h"
 
 struct stored {
     struct bytes body;
-    size_t at; /* sent so far */
+    struct content content; /* instead of it, if it is not empty */
+    size_t at;              /* sent so far */
     /* private */
     size_t held;
 };
@@ -34,5 +36,9 @@ void stored_sent(struct stored *s, size_t bytes);
  * stream that ends, instead of with a Content-Length. */
 void stored_reply(struct http_exchange *x, const struct http_reply *head, struct bytes *body,
                   bool chunked);
+
+/* The same with what a file has; it stays as it is now until it is sent. */
+void stored_reply_content(struct http_exchange *x, const struct http_reply *head,
+                          struct content *content, bool chunked);
 
 #endif

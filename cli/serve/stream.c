@@ -6,9 +6,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "serve/fs.h"
 #include "serve/owner.h"
+
+/* A hub rests after rounds of so many readers that take so long, so long at most,
+ * and until so many bytes have come. */
+#define REST_READERS 4u
+#define REST_FROM_NS 40000
+#define REST_MOST_NS 1000000
+#define REST_BYTES (256u << 10)
 
 static int new_ring(struct stream *s, gos_ring_set *set, struct problem *p)
 {
@@ -31,6 +39,7 @@ static void wake(struct gos_ring_watch *watch)
 }
 
 static void run_hub(struct http_task *task);
+static void end_rest(struct http_timer *timer);
 
 struct stream *stream_new(const char *name, const struct streamconf *conf, gos_ring_set *set,
                           unsigned n_loops, struct problem *p)
@@ -42,6 +51,7 @@ struct stream *stream_new(const char *name, const struct streamconf *conf, gos_r
     }
     atomic_init(&s->refs, 1);
     s->conf = *conf;
+    s->made_ns = fs_now_ns();
     s->n_hubs = n_loops;
     for (unsigned i = 0; i < n_loops; i++) {
         struct hub *hub = &s->hubs[i];
@@ -49,6 +59,7 @@ struct stream *stream_new(const char *name, const struct streamconf *conf, gos_r
         hub->watch = (struct gos_ring_watch){
             .struct_size = sizeof hub->watch, .wake = wake, .user = hub};
         hub->task.run = run_hub;
+        hub->rest.run = end_rest;
     }
     s->name = strdup(name);
     if (!s->name) {
@@ -115,19 +126,55 @@ static void link_waiter(struct hub_waiter **list, struct hub_waiter *waiter)
     *list = waiter;
 }
 
-/* On the loop, after the watch has fired. */
-static void run_hub(struct http_task *task)
+/* ---- rounds and rests ---- */
+
+static int64_t now_ns(void)
 {
-    struct hub *hub = OWNER(task, struct hub, task);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* So much may come together during a rest: four of the largest chunks, and never so
+ * much that a reader of a small ring would lose any of it. */
+static uint64_t rest_bytes(const struct stream *s)
+{
+    uint64_t most = s->conf.channel_bytes / 4;
+    return most < REST_BYTES ? most : REST_BYTES;
+}
+
+/* Rounds of which each follows the one before. */
+static void begin_round(struct hub *hub, unsigned n_woken)
+{
+    int64_t now = n_woken >= REST_READERS ? now_ns() : 0;
+    bool busy = now && hub->begun_ns && hub->round_ns >= REST_FROM_NS &&
+                now - hub->begun_ns < 4 * hub->round_ns;
+    hub->rest_for_ns = !busy ? 0 : hub->round_ns < REST_MOST_NS ? hub->round_ns : REST_MOST_NS;
+    hub->begun_ns = now;
+    hub->round_ns = 0;
+}
+
+/* One of its readers is done. A slow one comes long after the others: it was not
+ * what the round took. */
+static void note_round(struct hub *hub)
+{
+    int64_t spent = hub->begun_ns ? now_ns() - hub->begun_ns : 0;
+    if (spent < 2 * REST_MOST_NS)
+        hub->round_ns = spent;
+}
+
+static void run_round(struct hub *hub)
+{
     struct hub_waiter *list = NULL;
-    /* Its wake has posted this task, but may not have returned. */
-    gos_ring_disarm(hub->stream->ring, &hub->watch);
+    unsigned n = 0;
     /* Onto a list of their own: who waits again must not be woken again. */
     while (hub->first) {
         struct hub_waiter *waiter = hub->first;
         unlink_waiter(waiter);
         link_waiter(&list, waiter);
+        n++;
     }
+    begin_round(hub, n);
     hub->armed = false;
     while (list) {
         struct hub_waiter *waiter = list;
@@ -137,17 +184,52 @@ static void run_hub(struct http_task *task)
     stream_unref(hub->stream);
 }
 
+/* On the loop, after the watch has fired. */
+static void run_hub(struct http_task *task)
+{
+    struct hub *hub = OWNER(task, struct hub, task);
+    /* Its wake has posted this task, but may not have returned. */
+    gos_ring_disarm(hub->stream->ring, &hub->watch);
+    http_timer_clear(hub->loop, &hub->rest);
+    run_round(hub);
+}
+
+/* What has come by the end of the rest is enough; if nothing has, wait for it. */
+static void end_rest(struct http_timer *timer)
+{
+    struct hub *hub = OWNER(timer, struct hub, rest);
+    gos_ring_disarm(hub->stream->ring, &hub->watch);
+    if (atomic_load(&hub->task.queued))
+        return; /* it had fired: the task does it */
+    if (gos_ring_arm(hub->stream->ring, hub->offset, &hub->watch) != 0)
+        run_round(hub);
+}
+
+static int arm(struct hub *hub, uint64_t offset)
+{
+    int64_t rest_ns = hub->rest_for_ns;
+    hub->offset = offset;
+    if (!rest_ns)
+        return gos_ring_arm(hub->stream->ring, offset, &hub->watch);
+    int rc = gos_ring_arm(hub->stream->ring, offset + rest_bytes(hub->stream), &hub->watch);
+    /* The first of a round comes here: the round itself takes the first half. */
+    if (rc == 0)
+        http_timer_set(hub->loop, &hub->rest, now_ns() + 2 * rest_ns);
+    return rc;
+}
+
 bool stream_wait(struct stream *s, struct http_loop *loop, struct hub_waiter *waiter,
                  uint64_t offset)
 {
     struct hub *hub = &s->hubs[http_loop_index(loop)];
+    note_round(hub);
     if (!hub->armed) {
         hub->loop = loop;
         /* Armed from before the call: the wake may come before it returns. Its task
          * runs on this thread, so it cannot come in between. */
         hub->armed = true;
         stream_ref(s);
-        if (gos_ring_arm(s->ring, offset, &hub->watch) != 0) {
+        if (arm(hub, offset) != 0) {
             hub->armed = false;
             stream_unref(s);
             return false;
@@ -166,6 +248,7 @@ void stream_leave(struct stream *s, struct http_loop *loop, struct hub_waiter *w
     if (hub->first || !hub->armed)
         return;
     gos_ring_disarm(s->ring, &hub->watch);
+    http_timer_clear(loop, &hub->rest);
     /* Wake cannot run any more. If it has, its task comes and does the rest. */
     if (atomic_load(&hub->task.queued))
         return;

@@ -18,11 +18,12 @@
 
 #define STREAM_NAME_MAX 1024
 
-/* What all streams of the server share. */
+/* What all mounts of the server share. */
 struct stream_room {
     gos_ring_set *set;
-    uint64_t max_bytes;
+    uint64_t max_bytes; /* of all streams, and as much of all files */
     unsigned n_loops;
+    _Atomic uint64_t files_promised; /* the limits of all memfs together */
 };
 
 struct stream;
@@ -35,7 +36,12 @@ struct hub_waiter {
 
 /* The waiting readers of one stream on one loop. However many they are, a writer
  * wakes them by one call: the watch is armed for all, and its wake posts one
- * task, which lets all of them look again. */
+ * task, which lets all of them look again.
+ *
+ * A round is what follows: each of them gets what there is and waits again. Where
+ * rounds are long and follow each other, the hub rests as long as a round took:
+ * the writer gets ahead, and each reader's next share is larger, which is what a
+ * send to many can save. A round of few is short and never followed by a rest. */
 struct hub {
     struct stream *stream;
     struct hub_waiter *first;
@@ -43,6 +49,11 @@ struct hub {
     struct http_task task;
     struct http_loop *loop; /* set when it is first armed */
     bool armed;             /* then it holds a reference to the stream */
+    struct http_timer rest; /* then it is armed for later bytes than `offset` */
+    uint64_t offset;        /* behind which there is something to do */
+    int64_t begun_ns;       /* when the round began; 0: it is one of few */
+    int64_t round_ns;       /* and how long it has taken so far */
+    int64_t rest_for_ns;    /* what the one before it has earned */
 };
 
 struct stream {
@@ -50,6 +61,7 @@ struct stream {
     gos_ring *ring;
     char *name; /* as the mount's key: begins with '/' */
     struct streamconf conf;
+    int64_t made_ns;            /* wall clock; tells it from others of its name */
     _Atomic int64_t touched_ns; /* wall clock */
     unsigned n_hubs;
     struct hub hubs[]; /* each of its loop's thread alone */

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/policy.h"
 #include "serve/sizes.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -25,40 +26,12 @@ const struct fs_param streamconf_params[STREAMCONF_PARAMS] = {
     {"max_streams", "int", "4096", "Streams in this mount at most"},
     {"max_readers", "int", "16384", "Readers of one stream at most"},
     {"memory_limit", "string", "",
-     "Memory of this mount's streams; without it they share the server's limit"},
+     "So much of the server's memory, at most, is for this mount's streams (all of it)"},
     {"head_size", "string", "0",
      "So many of the first bytes are given to every late reader first, e.g. the head of a media "
      "file (at most 1MB)"},
     {"idle_keepalive", "string", "0", "A sign of life on idle streaming reads, so often (0: none)"},
 };
-
-static const char *const policy_names[] = {
-    [GOS_RING_DROP_OLDEST] = "drop_oldest", [GOS_RING_DROP_LATEST] = "drop_to_latest",
-    [GOS_RING_DISCONNECT] = "disconnect",   [GOS_RING_BLOCK] = "block",
-    [GOS_RING_DROP_NEW] = "drop_new",
-};
-
-int stream_policy_parse(enum gos_ring_policy *out, const char *name)
-{
-    char plain[32];
-    size_t n = strlen(name);
-    if (n >= sizeof plain)
-        return -1;
-    for (size_t i = 0; i <= n; i++)
-        plain[i] = name[i] == '-' ? '_' : name[i];
-    for (size_t i = 0; i < sizeof policy_names / sizeof *policy_names; i++) {
-        if (strcmp(plain, policy_names[i]) == 0) {
-            *out = (enum gos_ring_policy)i;
-            return 0;
-        }
-    }
-    return -1;
-}
-
-const char *stream_policy_name(enum gos_ring_policy policy)
-{
-    return policy_names[policy];
-}
 
 int streamconf_size(uint64_t *out, const struct conf_node *node, unsigned *line, struct problem *p)
 {
@@ -132,11 +105,9 @@ static int read_policy(enum gos_ring_policy *out, const struct conf_node *config
     if (!node)
         return 0;
     *line = node->line;
-    if (node->kind == CONF_TEXT && stream_policy_parse(out, node->text) == 0)
+    if (node->kind == CONF_TEXT && policy_parse(out, node->text) == 0)
         return 0;
-    return problem_set(p, 400,
-                       "invalid policy: expected drop_oldest, drop_to_latest, disconnect, block "
-                       "or drop_new");
+    return problem_set(p, 400, "invalid policy: expected " POLICY_NAMES);
 }
 
 static int read_head(uint64_t *out, const struct conf_node *config, unsigned *line,
@@ -151,6 +122,19 @@ static int read_head(uint64_t *out, const struct conf_node *config, unsigned *li
     if (streamconf_size(out, node, line, p) < 0)
         return -1;
     return *out <= MIB ? 0 : problem_set(p, 400, "invalid head_size: at most 1MB");
+}
+
+/* A mount may have less than the server, not more. */
+static int honour_limit(const struct streamconf *c, const struct conf_node *config,
+                        uint64_t room_bytes, unsigned *line, struct problem *p)
+{
+    if (c->memory_limit <= room_bytes)
+        return 0;
+    *line = conf_child(config, "memory_limit")->line;
+    return problem_set(p, 400,
+                       "invalid memory_limit: %llu bytes are more than the memory_limit of the "
+                       "server (%llu)",
+                       (unsigned long long)c->memory_limit, (unsigned long long)room_bytes);
 }
 
 /* What is well written may still be more than there is. */
@@ -212,7 +196,8 @@ int streamconf_read(struct streamconf *out, const struct conf_node *config, uint
                    read_count(&c.max_streams, config, "max_streams", line, p) < 0 ||
                    read_count(&c.max_readers, config, "max_readers", line, p) < 0))
         return -1;
-    if (honour(&c, config, room_bytes, line, p) < 0)
+    if (honour_limit(&c, config, room_bytes, line, p) < 0 ||
+        honour(&c, config, room_bytes, line, p) < 0)
         return -1;
     *out = c;
     return 0;

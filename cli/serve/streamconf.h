@@ -23,7 +23,7 @@ struct streamconf {
     int64_t idle_ttl_ns; /* 0: for ever */
     uint64_t max_streams;
     uint64_t max_readers;
-    uint64_t memory_limit;     /* 0: the server's */
+    uint64_t memory_limit;     /* of the server's; 0: all of it */
     int64_t idle_keepalive_ns; /* 0: none */
 };
 
@@ -37,9 +37,5 @@ int streamconf_read(struct streamconf *out, const struct conf_node *config, uint
 
 /* A size of more than 0, as a number or a string. */
 int streamconf_size(uint64_t *out, const struct conf_node *node, unsigned *line, struct problem *p);
-
-/* By the name that configurations and queries use. 0, or -1. */
-int stream_policy_parse(enum gos_ring_policy *out, const char *name);
-const char *stream_policy_name(enum gos_ring_policy policy);
 
 #endif

@@ -14,7 +14,7 @@ struct streamfs {
     struct fs fs;
     /* immutable after new */
     struct streamconf conf;
-    gos_ring_set *set; /* its own or the room's */
+    gos_ring_set *set; /* the room's, or its own within it */
     bool own_set;
     unsigned n_loops;
     int64_t made_ns;
@@ -409,8 +409,8 @@ int streamfs_new(struct fs **out, const struct streamconf *conf, const struct st
     f->made_ns = fs_now_ns();
     pthread_mutex_init(&f->lock, NULL);
     if (conf->memory_limit) {
-        struct gos_ring_set_opts opts = {.struct_size = sizeof opts,
-                                         .max_bytes = conf->memory_limit};
+        struct gos_ring_set_opts opts = {
+            .struct_size = sizeof opts, .max_bytes = conf->memory_limit, .parent = room->set};
         int rc = gos_ring_set_new(&f->set, &opts);
         f->own_set = rc >= 0;
         if (rc < 0) {
@@ -459,8 +459,6 @@ void streamfs_seal_all(struct fs *fs)
 void streamfs_sweep(struct fs *fs)
 {
     struct streamfs *f = (struct streamfs *)fs;
-    if (f->own_set)
-        gos_ring_set_sweep(f->set);
     if (f->conf.idle_ttl_ns == 0)
         return;
     pthread_mutex_lock(&f->lock);

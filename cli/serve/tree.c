@@ -67,9 +67,25 @@ int tree_read(struct tree *t, const char *path, uint64_t offset, uint64_t size, 
     ON_PLACE(t, path, "read", true, p, read, offset, size, out, p);
 }
 
+int tree_share(struct tree *t, const char *path, uint64_t offset, uint64_t size,
+               struct content *out, struct problem *p)
+{
+    struct place place;
+    if (place_need(t, path, "read", true, &place, p) < 0)
+        return -1;
+    int rc = fs_share(place.mount->fs, place.within, offset, size, out, p);
+    place_release(&place);
+    return rc;
+}
+
 int tree_write(struct tree *t, const char *path, const void *data, size_t n, struct problem *p)
 {
     ON_PLACE(t, path, "write", true, p, write, data, n, p);
+}
+
+int tree_put(struct tree *t, const char *path, struct content *content, struct problem *p)
+{
+    ON_PLACE(t, path, "write", true, p, put, content, p);
 }
 
 int tree_chmod(struct tree *t, const char *path, unsigned mode, struct problem *p)

@@ -45,7 +45,12 @@ int tree_stat(struct tree *t, const char *path, char name[PATH_BYTES], char targ
               struct fs_info *out, struct problem *p);
 int tree_read(struct tree *t, const char *path, uint64_t offset, uint64_t size, struct bytes *out,
               struct problem *p);
+/* The same without a copy, for `out`, which is empty. */
+int tree_share(struct tree *t, const char *path, uint64_t offset, uint64_t size,
+               struct content *out, struct problem *p);
 int tree_write(struct tree *t, const char *path, const void *data, size_t n, struct problem *p);
+/* The same with bytes that become the file's; `content` is what is left to free. */
+int tree_put(struct tree *t, const char *path, struct content *content, struct problem *p);
 int tree_create(struct tree *t, const char *path, struct problem *p);
 int tree_mkdir(struct tree *t, const char *path, unsigned mode, struct problem *p);
 int tree_remove(struct tree *t, const char *path, bool recursive, struct problem *p);

@@ -19,6 +19,7 @@
 /* A chunk of the sender is one record, if it is not larger than this: of a larger
  * one readers get what is there. */
 #define CHUNK_HELD_MAX 65536u
+#define WRITER_NAME_MAX 63 /* the ring's */
 
 struct upload {
     struct http_exchange *x; /* NULL: it is over, and the task is awaited */
@@ -29,17 +30,12 @@ struct upload {
     struct gos_ring_watch watch;
     struct http_task task;
     struct bytes held; /* the beginning of a chunk whose end is not here yet */
+    size_t counted;    /* what it takes of the memory that all connections share */
     uint64_t total;
     uint32_t flags; /* of the next record */
     enum upload_answer answer;
     bool chunked, seal, answered;
 };
-
-static void free_upload(struct upload *u)
-{
-    bytes_free(&u->held);
-    free(u);
-}
 
 static void run_task(struct http_task *task)
 {
@@ -47,7 +43,7 @@ static void run_task(struct http_task *task)
     if (u->x)
         http_body_resume(u->x);
     else
-        free_upload(u);
+        free(u);
 }
 
 static void wake(struct gos_ring_watch *watch)
@@ -86,6 +82,27 @@ static void finish(struct upload *u)
     }
     snprintf(text, sizeof text, "Written %llu bytes", (unsigned long long)u->total);
     answer_message(u->x, 200, text);
+}
+
+/* Nothing is held any more. */
+static void drop_held(struct upload *u)
+{
+    bytes_free(&u->held);
+    http_unhold(u->x, u->counted);
+    u->counted = 0;
+}
+
+/* Hold some bytes of a chunk. False: there is no room for them. */
+static bool hold(struct upload *u, const char *data, size_t n)
+{
+    size_t room = u->counted ? u->counted : 256; /* as `held` grows */
+    while (room < u->held.n + n + 1)
+        room *= 2;
+    if (!http_hold(u->x, room - u->counted))
+        return false;
+    u->counted = room;
+    bytes_put(&u->held, data, n);
+    return !u->held.failed;
 }
 
 static int open_writer(struct upload *u)
@@ -154,7 +171,7 @@ static int64_t append(struct upload *u, const char *data, size_t n, bool *blocke
         u->flags = 0;
         if ((size_t)done >= u->held.n) {
             int64_t of_data = done - (int64_t)u->held.n;
-            u->held.n = 0;
+            drop_held(u);
             return of_data;
         }
         u->held.n -= (size_t)done;
@@ -188,8 +205,7 @@ static size_t body(struct http_exchange *x, void *data, const struct http_part *
         return part->len;
     bool whole = !u->chunked || part->chunk_end || part->last;
     if (!whole && u->held.n + part->len <= CHUNK_HELD_MAX) {
-        bytes_put(&u->held, part->data, part->len);
-        if (u->held.failed)
+        if (!hold(u, part->data, part->len))
             refuse(u, GOS_ENOMEM);
         return part->len;
     }
@@ -210,21 +226,37 @@ static void end(struct http_exchange *x, void *data, enum http_end why)
     gos_ring_writer_close(u->writer);
     stream_unref(u->stream);
     mount_unref(u->mount);
+    drop_held(u);
     u->x = NULL;
     if (!atomic_load(&u->task.queued))
-        free_upload(u);
+        free(u);
 }
 
 static const struct http_exchange_ops ops = {.body = body, .end = end};
 
+int upload_check(struct http_exchange *x, struct problem *p)
+{
+    size_t n = 0;
+    const char *name = http_query(x, "writer", &n);
+    if (n > WRITER_NAME_MAX)
+        return problem_set(p, 400, "invalid writer parameter: %zu bytes, a name has at most %d", n,
+                           WRITER_NAME_MAX);
+    if (name && strlen(name) < n)
+        return problem_set(p, 400, "invalid writer parameter: a zero byte in the name");
+    return 0;
+}
+
 void upload_start(struct http_exchange *x, struct stream *s, struct mount *mount,
                   enum upload_answer answer)
 {
-    struct upload *u = calloc(1, sizeof *u);
     struct problem p;
+    bool good = upload_check(x, &p) == 0;
+    struct upload *u = good ? calloc(1, sizeof *u) : NULL;
     if (!u) {
         stream_unref(s);
-        answer_error(x, 503, "out of memory");
+        if (good)
+            problem_nomem(&p);
+        answer_problem(x, &p);
         return;
     }
     int64_t length = http_content_length(x);
@@ -244,7 +276,7 @@ void upload_start(struct http_exchange *x, struct stream *s, struct mount *mount
         answer_problem(x, &p);
         mount_unref(u->mount);
         stream_unref(u->stream);
-        free_upload(u);
+        free(u);
         return;
     }
     http_take(x, &ops, u);

@@ -16,6 +16,9 @@ enum upload_answer {
     UPLOAD_HANDLE, /* {"bytes_written":N,"position":0} */
 };
 
+/* Whether the parameters of an upload are good. 0, or -1 and a problem. */
+int upload_check(struct http_exchange *x, struct problem *p);
+
 /* `s` has a reference, which becomes the upload's. `mount`: where it was found by
  * its name, and is found again if it is deleted before the first byte is in it;
  * NULL: this stream or none. */

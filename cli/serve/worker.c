@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The queue of jobs and its thread "pfs-worker"; see worker.h. */
+ * A queue of jobs and its threads; see worker.h. */
 #include "serve/worker.h"
 
 #include <string.h>
 #include <time.h>
 
-/* A job that is given up ends soon, unless it is within one line of an expression. */
+/* A job that is given up ends soon, unless it digests a very large file. */
 #define STOP_SECONDS 3
 
 static struct worker_job *take(struct worker *w)
@@ -39,16 +39,18 @@ static void *run(void *arg)
     return NULL;
 }
 
-int worker_start(struct worker *w)
+int worker_start(struct worker *w, const char *name, unsigned threads, unsigned most)
 {
     memset(w, 0, sizeof *w);
     w->last = &w->first;
+    w->most = most;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->news, NULL);
-    if (pthread_create(&w->thread, NULL, run, w) != 0)
-        return -1;
-    pthread_setname_np(w->thread, "pfs-worker");
-    w->running = true;
+    for (; w->running < threads && w->running < WORKER_THREADS_MAX; w->running++) {
+        if (pthread_create(&w->threads[w->running], NULL, run, w) != 0)
+            return -1;
+        pthread_setname_np(w->threads[w->running], name);
+    }
     return 0;
 }
 
@@ -71,13 +73,13 @@ bool worker_stop(struct worker *w, void (*drop)(struct worker_job *job))
         return true;
     pthread_mutex_lock(&w->lock);
     w->stop = true;
-    pthread_cond_signal(&w->news);
+    pthread_cond_broadcast(&w->news);
     pthread_mutex_unlock(&w->lock);
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += STOP_SECONDS;
-    if (pthread_timedjoin_np(w->thread, NULL, &deadline) != 0)
-        return false;
-    w->running = false;
+    for (; w->running > 0; w->running--)
+        if (pthread_timedjoin_np(w->threads[w->running - 1], NULL, &deadline) != 0)
+            return false;
     while (w->first) {
         struct worker_job *job = w->first;
         w->first = job->next;
@@ -94,7 +96,7 @@ bool worker_stop(struct worker *w, void (*drop)(struct worker_job *job))
 bool worker_add(struct worker *w, struct worker_job *job)
 {
     pthread_mutex_lock(&w->lock);
-    bool room = w->n < WORKER_JOBS_MAX && !w->stop;
+    bool room = w->n < w->most && !w->stop;
     if (room) {
         job->next = NULL;
         *w->last = job;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One thread for what takes too long for a loop: searching and digesting files. */
+ * Threads for what takes too long for a loop: searching and digesting files, figures of
+ * many streams. */
 #ifndef CLI_SERVE_WORKER_H
 #define CLI_SERVE_WORKER_H
 
@@ -9,28 +10,30 @@
 
 #include "http/http.h"
 
-#define WORKER_JOBS_MAX 64
+#define WORKER_THREADS_MAX 2
 
 struct worker_job {
     struct worker_job *next;
     struct http_loop *loop;
     struct http_task task;                /* its `run` is where the answer is given, on the loop */
-    void (*work)(struct worker_job *job); /* on the worker's thread */
+    void (*work)(struct worker_job *job); /* on a thread of the worker */
 };
 
 struct worker {
-    pthread_t thread;
-    bool running;
+    pthread_t threads[WORKER_THREADS_MAX];
+    unsigned running; /* the first so many of them */
     pthread_mutex_t lock;
     pthread_cond_t news;
     /* guarded by lock */
     struct worker_job *first, **last;
     struct worker_job *posted; /* done, and not seen by their loops yet */
-    unsigned n;
+    unsigned n, most;
     bool stop;
 };
 
-int worker_start(struct worker *w);
+/* With `threads` of this name, and `most` jobs that wait. 0, or -1: as many as could be
+ * started run until worker_stop(). */
+int worker_start(struct worker *w, const char *name, unsigned threads, unsigned most);
 
 /* The first thing that a job's task does. */
 void worker_done(struct worker *w, struct worker_job *job);

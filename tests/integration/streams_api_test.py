@@ -399,7 +399,9 @@ def grep_finds_lines(_):
     equal(grep(r"t\d?wo$", "/memfs/d/g")[1]["count"], 1, "a line that ends in CR")
     equal(grep("two", "/streamfs", recursive=True)[1]["count"], 0, "streams are skipped")
     equal(grep("two", "/streamfs/s"), (500, {"error": f"grep failed: {STREAM_MODE}"}), "a stream")
-    for pattern in ("(", "a{1000}{1000}", r"(a)\1", "x" * 2000, "(" * 26 + "a" + ")+" * 26):
+    equal(grep(r"(?i)\bTW\w+?$")[1]["count"], 3, "the syntax of Go")
+    equal(grep("("), (400, {"error": "invalid regex pattern: missing ): ("}), "no pattern")
+    for pattern in ("(a{1000}){1000}", r"(a)\1", "x" * 2000, "((a{100}){100}){100}", r"\pL{900}"):
         equal(grep(pattern)[0], 400, pattern)
 
 

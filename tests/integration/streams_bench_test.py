@@ -23,6 +23,8 @@ FIGURES = {
     "paced-1K": LOAD | TIMES,
     "idle": {"bytes_per_reader", "idle_cpu_ms_per_s", "all_told_ms", "gone_ms"},
 }
+FAN = {"out_mb_s", "both_cpu_s_per_gib"}
+FLOOR = {"records_per_s", "in_mb_s", "out_mb_s", "cpu_s_per_gib"}
 OTHERS = {"redis": "redis-server", "nats": "nats-server"}
 
 
@@ -30,7 +32,7 @@ def passed(work, *words):
     """The rows of a quick pass by name, and its table."""
     if sanitized():
         raise Skip("programs with sanitizers are not measured")
-    for program in ("pfs", "stream_load", "stream_fan", "stream_others", "bench_ring"):
+    for program in ("pfs", "stream_load", "stream_fan", "stream_floor", "stream_others", "bench_ring"):
         built(program)
     out, table = os.path.join(work, "out.jsonl"), os.path.join(work, "table.md")
     ended = run(["python3", BENCH, "--quick", "--out", out, "--table", table, *words], timeout=170)
@@ -45,8 +47,10 @@ def passed(work, *words):
 def a_quick_pass_of_ours_says_all_its_figures(work):
     rows, table = passed(work, "--skip", "*/redis", "--skip", "*/nats")
     for name, row in rows.items():
-        missing = FIGURES.get(name.split("/")[0], set()) - row["middle"].keys()
-        check(not missing or "/fan" in name, f"{name}: no {missing}")
+        load, program = name.split("/")[0], name.split("/")[-1]
+        wanted = {"fan": FAN, "fan-copy": FAN, "floor": FLOOR}.get(program, FIGURES.get(load, set()))
+        missing = wanted - row["middle"].keys()
+        check(not missing, f"{name}: no {missing}")
         check(all(value >= 0 for value in row["middle"].values()), f"{name}: {row['middle']}")
         check(f"| {name} |" in table, f"{name} is in the table")
         for target in row["targets"]:
@@ -56,6 +60,10 @@ def a_quick_pass_of_ours_says_all_its_figures(work):
         ours = rows[f"put-64K/r{readers}/pfs"]["middle"]
         check(TIMES <= ours.keys(), f"{readers} readers: no times in {ours}")
         check(rows[f"put-64K/r{readers}/fan"]["middle"]["out_mb_s"] > 0, "the fan-out sends")
+    for group, figure in (("put-64K/r0", "in_mb_s"), ("put-64K/r1", "in_mb_s"),
+                          ("put-1K/r1", "records_per_s"), ("paced-1K/r1", "p50_us")):
+        ours, floor = (rows[f"{group}/{program}"]["middle"] for program in ("pfs", "floor"))
+        equal(ours["of_floor"], ours[figure] / floor[figure], f"{group} against its floor")
     for row in ("chunks-1K/r0/pfs", "idle/1000/pfs", "ring/64/r1", "ring/65536/memcpy"):
         check(row in rows, f"{row} was measured")
 

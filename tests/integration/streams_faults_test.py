@@ -5,6 +5,7 @@ wire. Each is answered or cut, none is a stream afterwards, and the server goes 
 
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -226,6 +227,9 @@ def bodies_that_are_cut_leave_whole_bytes_and_no_writer(_):
         with Wire(server) as half:
             half.begin("PUT /files?path=/streamfs/s", None, ["Transfer-Encoding: chunked"])
             half.send(wire[:cut])
+            # It is over when the server has closed, and not when there is no writer yet.
+            half.sock.shutdown(socket.SHUT_WR)
+            half.to_the_end()
         eventually(lambda: content_of(server, "/streamfs/s")["active_writers"] == "0", "it is gone")
         whole = ask(server, "GET /files?path=/streamfs/s&stream=true&until=tail").body
         check(whole.startswith(content), "what was there is there")

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
@@ -148,6 +149,23 @@ def bytes_that_are_no_longer_kept_are_an_error_and_never_others(_):
 
 
 @case
+def what_a_handle_lost_is_told_with_the_bytes_behind_it(_):
+    server = Server("--ring-buffer-size", "64KB", "--channel-buffer-size", "64KB")
+    put(server, "/streamfs/h", b"before")
+    h = open_handle(server, "/streamfs/h")
+    equal(read(server, h), b"before", "nothing is lost yet")
+    for n in range(4):
+        put(server, "/streamfs/h", bytes([n]) * 65536)
+    answer = ask(server, f"GET /handles/{h}/read?size=1")
+    first = 6 + answer.body[0] * 65536
+    check(first > 6, "something was lost")
+    equal([answer.headers.get(f"x-stream-{name}") for name in ("gaps", "dropped-bytes", "gap-list")],
+          ["1", str(first - 6), f"6-{first}"], "what")
+    answer = ask(server, f"GET /handles/{h}/read?size=1")
+    check("x-stream-gaps" not in answer.headers, f"told once: {answer.headers}")
+
+
+@case
 def seek_moves_the_position_of_a_stream(_):
     server = Server()
     h = open_handle(server, "/streamfs/h")
@@ -178,7 +196,8 @@ def the_handles_stream_ends_with_the_handle(_):
         w = open_handle(server, "/streamfs/h", 1)
         error(server, f"PUT /handles/{w}/write?offset=-5", 500, "negative offset", b"x")
         message(server, f"DELETE /handles/{h}", 200, "handle closed")
-        equal(wire.chunk(), b"", "the end")
+        wire.rest_of(head)
+        equal((head.body, head.trailers["x-stream-end"]), (b"", "closed"), "the end")
     eventually(lambda: content_of(server, "/streamfs/h")["active_readers"] == "0", "no reader is left")
 
 
@@ -269,14 +288,26 @@ def readme_and_null_have_handles(_):
 
 @case
 def unmount_closes_handles(_):
-    server = Server()
+    server = Server("--threads", "1")
     h = open_handle(server, "/streamfs/h")
-    got = []
-    waiting = threading.Thread(target=lambda: got.append(ask(server, f"GET /handles/{h}/read").status))
-    waiting.start()
-    equal(ask_json(server, "POST /unmount", {"path": "/streamfs"})[0], 200, "unmount")
-    waiting.join(timeout=10)
-    check(got and got[0] in (200, 404), f"the read that waited: {got}")
+    seen = 0
+
+    def requests():
+        nonlocal seen
+        text = ask(server, "GET /metrics").body.decode()
+        seen += 1
+        return int(re.search(r"^pfs_requests_total (\d+)$", text, re.M).group(1)) - seen
+
+    others = requests()
+    with Wire(server) as wire:
+        wire.begin(f"GET /handles/{h}/read")
+        # With one loop, what is asked for after the read was counted comes after it began to wait.
+        eventually(lambda: requests() == others + 1, "the read is there")
+        equal(ask_json(server, "POST /unmount", {"path": "/streamfs"})[0], 200, "unmount")
+        before = time.monotonic()
+        answer = wire.answer()
+        equal((answer.status, answer.body), (200, b""), "the read that waited")
+        check(time.monotonic() - before < 20, "it was ended and not given up")
     error(server, f"GET /handles/{h}", 404, "not found")
 
 

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`pfs serve` under load: many connections, joins, ends and kills in the middle of
+"""`pfs serve` under load: joins, ends and kills in the middle of
 it. Numbered records show that nothing was lost, repeated or reordered unless it
 was told, and that nobody is left without a word."""
 
 import hashlib
 import os
-import resource
 import signal
 import struct
 import sys
@@ -15,18 +14,13 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import case, check, equal, eventually, long, main, patience, sanitized
-from numbered import RECORD, Reader, Uploader, Writer, begin, descriptors, dice, finish, record
+from numbered import RECORD, Reader, Uploader, Writer, begin, descriptors, dice, finish
 from pfs_tool import Pfs, Server
 from rawhttp import Wire, ask, ask_json, content_of, message, put
 
 KIB, MIB = 1 << 10, 1 << 20
 READERS, WRITERS = 16, 4
 LOW_LATENCY = ("--channel-buffer-size", "256KB", "--ring-buffer-size", "512KB")
-
-
-def resident(server):
-    with open(f"/proc/{server.child.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 def readers(server, path="/streamfs/s"):
@@ -51,105 +45,6 @@ def loaded(server, more="", path="/streamfs/s", **options):
 
 
 # ---- numbers ----
-
-def room_for(connections):
-    """Raise our own limit; the server raises its. How many there can be."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = hard if hard != resource.RLIM_INFINITY else 1 << 20
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, connections + 1000)), hard))
-    return min(connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
-
-
-@case(timeout=120)
-def ten_thousand_readers_wait_and_all_get_the_next_bytes(_):
-    wanted = 2000 if sanitized() else 10_000
-    n = room_for(wanted)
-    if n < wanted:
-        print(f"  {n} instead of {wanted}: the limit of descriptors")
-    server = Server()
-    put(server, "/streamfs/s", b"")
-    before, memory = descriptors(server), resident(server)
-    wires = []
-    for _ in range(n):
-        wires.append(Wire(server))
-        wires[-1].begin("GET /files?path=/streamfs/s&stream=true")
-    for wire in wires:
-        equal(wire.head().status, 200, "a reader")
-    equal(readers(server), n, "readers")
-    each = (resident(server) - memory) / n
-    print(f"  {n} readers, {each:.0f} bytes of memory for each")
-    check(sanitized() or each < 6 * KIB, f"{each:.0f} bytes for each idle reader")
-    put(server, "/streamfs/s", record(1, 0))
-    for wire in wires:
-        equal(wire.read(RECORD), record(1, 0), "what a reader got")
-    for wire in wires[n // 2:]:
-        wire.close()
-    eventually(lambda: readers(server) == n // 2, "half of them left")
-    seal(server)
-    for wire in wires[:n // 2]:
-        equal(wire.chunk(), b"", "the end")
-        wire.close()
-    eventually(lambda: descriptors(server) <= before, "their descriptors are back")
-
-
-@case
-def a_reader_that_never_reads_costs_little_and_holds_nobody_up(_):
-    server = Server()
-    lazy = [Wire(server, recv_buffer=4096) for _ in range(4)]
-    for wire in lazy:
-        wire.stream("/streamfs/s")
-    keen = begin([Reader(server, "/streamfs/s", "&policy=block")])
-    writer = begin([Writer(server, "/streamfs/s", 1, total=16 * KIB)])  # 64 MiB
-    finish(writer)
-    equal(writer[0].refused, [], "refused writes")
-    _, stats = ask_json(server, "GET /streams/stats?path=/streamfs/s")
-    check(stats["streams"][0]["memory"] < 40 * MIB, f"memory {stats['streams'][0]['memory']}")
-    equal(readers(server), 5, "the lazy ones are still there")
-    seal(server)
-    finish(keen)
-    keen[0].properly("the keen one", "sealed")
-    equal((keen[0].order.records, keen[0].dropped()), (16 * KIB, 0), "all of it")
-    for wire in lazy:
-        wire.close()
-    eventually(lambda: readers(server) == 0, "gone")
-
-
-@case
-def without_descriptors_new_ones_are_refused_and_streams_go_on(_):
-    server = Server()
-    inside = begin([Reader(server, "/streamfs/s", "&policy=block") for _ in range(4)])
-    writer = begin([Writer(server, "/streamfs/s", 1)])
-    eventually(lambda: written(server) > MIB, "it runs")
-    limit = descriptors(server) + 10
-    _, hard = resource.prlimit(server.child.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.child.pid, resource.RLIMIT_NOFILE, (limit, hard))
-    taken, told, silent = [], 0, 0
-    for _ in range(60):
-        wire = Wire(server, timeout=20)
-        taken.append(wire)
-        try:
-            status = wire.stream("/streamfs/s", "&from=now").status
-        except (AssertionError, OSError):
-            silent += 1
-            continue
-        told += status == 503
-        check(status in (200, 503), f"status {status}")
-    print(f"  {told} of 60 were told 503, {silent} were cut")
-    check(told > 0 and silent == 0, "refused without a word")
-    check(descriptors(server) <= limit, "more descriptors than there can be")
-    at = writer[0].written
-    eventually(lambda: writer[0].written > at + 200, "the writer goes on")
-    for wire in taken:
-        wire.close()
-    resource.prlimit(server.child.pid, resource.RLIMIT_NOFILE, (hard, hard))
-    eventually(lambda: ask(server, "GET /health").status == 200, "new ones again")
-    finish([writer[0].stop()])
-    seal(server)
-    finish(inside)
-    for reader in inside:
-        reader.properly("a reader", "sealed")
-        equal((reader.order.records, reader.dropped()), (writer[0].written, 0), "all of it")
-
 
 @case(timeout=120)
 def two_writers_and_sixty_four_readers_agree(_):

@@ -1,32 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`pfs serve` as a program: its options, its configuration, what it survives."""
+"""`pfs serve` as a program: what is due by time, what it survives, how it ends."""
 
 import os
 import random
-import re
 import resource
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from harness import (Failure, Skip, built, case, check, contains, equal, eventually, long, main,
-                     patience, run, sanitized, spawn)
+from harness import (Failure, Skip, case, check, equal, eventually, long, main, patience,
+                     sanitized)
 from pfs_tool import Server
 from rawhttp import Wire, ask, content_of, put
 
 MIB = 1 << 20
-
-
-def serve(*words, status):
-    ended = run([built("pfs"), "serve", *words])
-    equal(ended.returncode, status, f"{words}: {ended.stderr.decode()}")
-    return ended.stdout.decode(), ended.stderr.decode()
 
 
 def config(work, text):
@@ -34,117 +26,6 @@ def config(work, text):
     with open(path, "w") as out:
         out.write(text)
     return path
-
-
-# ---- options and configuration ----
-
-@case
-def wrong_options_are_2_and_say_what_would_be_right(_):
-    for words in (["--nonsense"], ["--port", "65536"], ["--port", "-1"], ["--threads", "0"], ["extra"],
-                  ["--ring-buffer-size", "12XB"], ["--ring-buffer-size", "0"], ["--policy", "none"],
-                  ["--drain-timeout", "x"], ["--ready-fd", "x"]):
-        out, err = serve(*words, status=2)
-        equal(out, "", f"{words} on stdout")
-        check(err.startswith("pfs serve: "), f"{words}: {err}")
-
-
-@case
-def a_ready_fd_that_is_not_open_is_refused(_):
-    for fd in ("3", "77"):  # 3 would be a descriptor of the server's own
-        _, err = serve("--port", "0", "--ready-fd", fd, status=2)
-        contains(err, "is not open", fd)
-
-
-@case
-def a_full_stdout_is_told(_):
-    with open("/dev/full", "wb") as full:
-        for words in (["--help"], ["--print-config"]):
-            child = spawn([built("pfs"), "serve", *words], stdout=full, stderr=subprocess.PIPE)
-            _, err = child.communicate(timeout=10 * patience())
-            equal(child.returncode, 1, str(words))
-            contains(err.decode(), "No space left on device", str(words))
-
-
-@case
-def addresses_that_are_not_loopback_are_refused(_):
-    for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
-        _, err = serve("--listen", address, status=1)
-        contains(err, "loopback", address)
-
-
-@case
-def streams_larger_than_all_the_memory_are_refused(work):
-    _, err = serve("--port", "0", "--memory-limit", "1K", status=1)
-    contains(err, "ring_buffer_size: 6291456 bytes (standard) are more than", "--memory-limit")
-    path = config(work, "[server]\nmemory_limit = \"1KB\"\n[plugins.streamfs]\npath = \"/s\"\n")
-    _, err = serve("-c", path, "--port", "0", status=1)
-    contains(err, "are more than memory_limit (1024)", "TOML")
-
-
-@case
-def a_port_that_is_taken_is_told(_):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        _, err = serve("--listen", f"127.0.0.1:{taken.getsockname()[1]}", status=1)
-    contains(err, os.strerror(98), "its words")
-
-
-@case
-def mistakes_in_the_file_have_file_and_line(work):
-    for text, says in (("[server]\nadress = 1\n", ":2: unknown key server.adress"),
-                       ("[plugins.streamfs.config]\nring_buffer_size = \"12XB\"\n",
-                        ":2: plugins.streamfs: invalid ring_buffer_size: invalid size format: 12XB"),
-                       ("[plugins.streamfs.config]\nring_buffer_size = \"2TB\"\n", ":2: "),
-                       ("[plugins.s3fs]\nenabled = true\n", ":1: plugins.s3fs is enabled, but"),
-                       ("[server\n", ":1: ")):
-        path = config(work, text)
-        _, err = serve("--config", path, status=1)
-        contains(err, path + says, text)
-    _, err = serve("--config", os.path.join(work, "none.toml"), status=1)
-    contains(err, os.strerror(2), "a file that is not there")
-
-
-@case
-def print_config_prints_what_would_be_used(work):
-    path = config(work, '[server]\naddress = ":9000"\n[plugins.streamfs]\nenabled = true\n'
-                  'path = "/live"\n[plugins.streamfs.config]\nring_buffer_size = "1MB"\n')
-    out, err = serve("--config", path, "--ring-buffer-size", "2MB", "--port", "9001",
-                     "--print-config", status=0)
-    equal(err, "", "stderr")
-    for line in ('address = ":9001"', 'path = "/live"', 'ring_buffer_size = "2MB"',
-                 'channel_buffer_size = "6MB"'):
-        check(line in out.splitlines(), f"no {line} in {out}")
-    again, _ = serve("--config", config(work, out), "--print-config", status=0)
-    equal(again, out, "printed again")
-
-
-@case
-def the_configuration_is_used(work):
-    path = config(work, '[server]\naddress = ":0"\n'
-                  '[[plugins.streamfs]]\nname = "a"\npath = "/a"\n'
-                  '[plugins.streamfs.config]\nring_buffer_size = "64KB"\nchannel_buffer_size = "64KB"\n'
-                  '[[plugins.streamfs]]\npath = "/b"\n')
-    server = Server("--config", path)
-    for mount in ("/a", "/b"):
-        put(server, mount + "/s", bytes(128 << 10))
-    check(0 < 131072 - int(content_of(server, "/a/s")["oldest"]) <= 65536, "history of /a")
-    equal(content_of(server, "/b/s")["oldest"], "0", "history of /b")
-    equal(ask(server, "GET /stat?path=/memfs").status, 404, "memfs is not in the file")
-    equal(ask(server, "GET /stat?path=/dev/null").status, 200, "/dev is there all the same")
-
-
-@case
-def ready_fd_gets_the_addresses(work):
-    out, into = os.pipe()
-    path = os.path.join(work, "s.sock")
-    child = spawn([built("pfs"), "serve", "--port", "0", "--unix", path, "--ready-fd", str(into)],
-                  pass_fds=[into], stderr=subprocess.DEVNULL)
-    os.close(into)
-    with os.fdopen(out) as lines:
-        told = lines.read().splitlines()
-    check(re.fullmatch(r"http://127\.0\.0\.1:\d+", told[0]) and told[1] == "unix:" + path, f"{told}")
-    child.terminate()
-    equal(child.wait(timeout=10 * patience()), 0, "exit status")
-    check(not os.path.exists(path), "the socket is still there")
 
 
 # ---- time ----
@@ -252,7 +133,7 @@ def join_and_leave_churn(_):
     print(f"  seed {seed}")
     server = Server("--channel-buffer-size", "256KB", "--ring-buffer-size", "512KB")
     stop = threading.Event()
-    problems, joins = [], [0]
+    problems, joins, holes = [], [0], [0]
 
     def write():
         n = 0
@@ -271,8 +152,10 @@ def join_and_leave_churn(_):
                     data += wire.chunk()
             numbers = [struct.unpack_from(">Q", data, i)[0]
                        for i in range(0, wanted * len(block(0)), len(block(0)))]
-            if numbers != list(range(numbers[0], numbers[0] + wanted)):
+            steps = [after - before for before, after in zip(numbers, numbers[1:])]
+            if min(steps, default=1) < 1:
                 problems.append(f"records {numbers}")
+            holes[0] += sum(step > 1 for step in steps)
             joins[0] += 1
     threads = [threading.Thread(target=write)]
     threads += [threading.Thread(target=join, args=(random.Random(seed + i),)) for i in range(6)]
@@ -284,6 +167,9 @@ def join_and_leave_churn(_):
         thread.join(timeout=30 * patience())
     equal(problems, [], "problems")
     check(joins[0] > 20, f"only {joins[0]} joins")
+    # On a machine that is busy elsewhere the server may fall behind; then it says so.
+    gaps = int(content_of(server, "/streamfs/s")["gaps"])
+    check(holes[0] <= gaps, f"{holes[0]} holes that readers saw, {gaps} that are told")
     eventually(lambda: content_of(server, "/streamfs/s")["active_readers"] == "0", "readers are gone")
 
 
@@ -431,14 +317,15 @@ def rss(server):
 
 
 def worker_time(server):
-    """Ticks of processor time that the searching thread has had."""
+    """Ticks of processor time that the searching threads have had."""
+    ticks = 0
     tasks = f"/proc/{server.child.pid}/task"
     for task in os.listdir(tasks):
         with open(f"{tasks}/{task}/stat") as stat:
             name, rest = stat.read().split("(", 1)[1].rsplit(")", 1)
             if name == "pfs-worker":
-                return int(rest.split()[11])
-    return 0
+                ticks += int(rest.split()[11])
+    return ticks
 
 
 @case
@@ -454,9 +341,9 @@ def searches_under_way_are_dropped_at_the_end(_):
 @case
 def a_search_that_takes_for_ever_does_not_keep_the_server(_):
     server = Server("--drain-timeout", "0")
-    put(server, "/memfs/f", b"a" * (4 << 20))
+    put(server, "/memfs/f", (b"a" * (32 << 10) + b"\n") * 128)
     with Wire(server) as wire:
-        wire.begin("POST /grep", b'{"path":"/memfs/f","pattern":"(a|a|a)*b"}')
+        wire.begin("POST /grep", b'{"path":"/memfs/f","pattern":"(a?){600}a{600}b"}')
         eventually(lambda: worker_time(server) > 10, "the search is under way")
         equal(ask(server, "GET /health").status, 200, "others meanwhile")
         equal(server.terminate(), 0, "the end")

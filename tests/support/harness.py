@@ -160,6 +160,16 @@ def run(argv, *, timeout=30, user=None, **options):
     return subprocess.CompletedProcess(argv, child.returncode, out, err)
 
 
+def end(child, timeout=10):
+    """Ask it to end; kill it if it does not."""
+    child.terminate()
+    try:
+        child.wait(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def end_children():
     for child in _children:
         if child.poll() is None:

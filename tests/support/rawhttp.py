@@ -21,6 +21,11 @@ class Answer:
         return json.loads(self.body)
 
 
+def chunked_head():
+    """Of an answer whose head was read before: for Wire.rest_of()."""
+    return Answer("HTTP/1.1", 200, {"transfer-encoding": "chunked"})
+
+
 class Wire:
     """One connection."""
 
@@ -189,6 +194,10 @@ def stat(server, path):
 
 def content_of(server, path):
     return stat(server, path)["meta"]["Content"]
+
+
+def readers(server, path):
+    return int(content_of(server, path)["active_readers"])
 
 
 def put(server, path, data, more=""):

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "serve/config.h"
@@ -115,7 +116,7 @@ static void mistakes_have_their_place(void **state)
     bad("[plugins.memfs]\npaht = \"/\"\n", "pfs.toml:2: unknown key plugins.memfs.paht");
     bad("[plugins.memfs]\npath = \"/\"\n", "pfs.toml:1: nothing can be mounted at /");
     bad("[plugins.memfs]\npath = \"/x\"\n[plugins.streamfs]\npath = \"/x\"\n",
-        "pfs.toml:3: mount already exists: /x");
+        "pfs.toml:3: mount already exists: /x (line 1)");
     bad("[plugins.streamfs.config]\n\nfoo = 1\n",
         "pfs.toml:3: plugins.streamfs: unknown configuration parameter(s) 'foo' - allowed "
         "parameters are: 'channel_buffer_size', 'ring_buffer_size', ");
@@ -128,6 +129,50 @@ static void mistakes_have_their_place(void **state)
         "pfs.toml:2: plugins.streamfs: invalid policy");
     bad("a = [1,\n2", "pfs.toml:2: ");
     bad("a = 1\na = 2\n", "pfs.toml:2: ");
+}
+
+static void names_of_instances_differ(void **state)
+{
+    struct config c;
+    (void)state;
+    bad("[[plugins.streamfs]]\nname = \"one\"\npath = \"/a\"\n"
+        "[[plugins.streamfs]]\npath = \"/b\"\n"
+        "[[plugins.streamfs]]\npath = \"/c\"\nname = \"one\"\n",
+        "pfs.toml:8: plugins.streamfs.name \"one\" is that of line 2 already");
+    good(&c, "[[plugins.streamfs]]\nname = \"one\"\npath = \"/a\"\n"
+             "[[plugins.streamfs]]\nname = \"two\"\npath = \"/b\"\n"
+             "[[plugins.memfs]]\nname = \"one\"\npath = \"/c\"\n"
+             "[[plugins.streamfs]]\nname = \"one\"\nenabled = false\n");
+    config_finish(&c);
+}
+
+static void a_port_alone_is_one_of_this_machine(void **state)
+{
+    struct config c;
+    (void)state;
+    good(&c, "[server]\naddress = \"9000\"\n");
+    assert_string_equal(c.address, "127.0.0.1:9000");
+    config_finish(&c);
+    good(&c, "[server]\naddress = \"[::1]:9000\"\n");
+    assert_string_equal(c.address, "[::1]:9000");
+    config_finish(&c);
+}
+
+static void yaml_is_told_how_it_looks_in_toml(void **state)
+{
+    static const char *const names[] = {"config.yaml", "/etc/pfs.YML"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct config c;
+        char why[CONFIG_WHY] = "";
+        assert_int_equal(config_init(&c), 0);
+        assert_int_equal(config_read_file(&c, names[i], why), -1);
+        assert_int_equal(strncmp(why, names[i], strlen(names[i])), 0);
+        assert_non_null(strstr(why, "TOML is expected"));
+        assert_non_null(strstr(why, "[plugins.streamfs.config]"));
+        assert_null(strchr(why, '\n'));
+        config_finish(&c);
+    }
 }
 
 static void values_of_every_other_type_are_refused(void **state)
@@ -180,6 +225,19 @@ static void printing_is_the_inverse_of_reading(void **state)
     assert_string_equal(first, second);
 }
 
+static void more_mounts_than_there_can_be_are_refused(void **state)
+{
+    enum { MOUNTS = 2000, LINE = 48 };
+    char *text = malloc((size_t)MOUNTS * LINE);
+    size_t n = 0;
+    (void)state;
+    assert_non_null(text);
+    for (int i = 0; i < MOUNTS; i++)
+        n += (size_t)snprintf(text + n, LINE, "[[plugins.devfs]]\npath = \"/%d\"\n", i);
+    bad(text, "pfs.toml:513: too many mounts (limit 256)");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,7 +246,11 @@ int main(void)
         cmocka_unit_test(lists_of_instances),
         cmocka_unit_test(what_others_have_may_be_switched_off),
         cmocka_unit_test(mistakes_have_their_place),
+        cmocka_unit_test(names_of_instances_differ),
+        cmocka_unit_test(a_port_alone_is_one_of_this_machine),
+        cmocka_unit_test(yaml_is_told_how_it_looks_in_toml),
         cmocka_unit_test(values_of_every_other_type_are_refused),
+        cmocka_unit_test(more_mounts_than_there_can_be_are_refused),
         cmocka_unit_test(options_go_before_the_file),
         cmocka_unit_test(printing_is_the_inverse_of_reading),
     };

@@ -163,6 +163,25 @@ static void bytes_whose_records_are_forgotten_are_framed_all_the_same(void **sta
     assert_int_equal(last.flags, FRAME_BARE);
 }
 
+/* A view that was cut to fewer bytes than were borrowed. */
+static void records_behind_the_view_are_not_framed(void **state)
+{
+    static struct frames f;
+    struct gos_slice slices[] = {{"a", 1}, {"cd", 2}};
+    struct gos_ring_view view = {.slices = slices,
+                                 .n_slices = 1,
+                                 .records = f.records,
+                                 .n_records = 1,
+                                 .bytes = 1,
+                                 .note = {.offset = 100}};
+    uint8_t out[256];
+    const uint8_t *at = out;
+    (void)state;
+    f.records[0] = (struct gos_ring_record){.offset = 102, .len = 2, .number = 7};
+    assert_int_equal(flat(&f, frames_build(&f, &view), out), FRAME_BYTES + 1);
+    assert_int_equal(take(&at, "a").flags, FRAME_BARE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +189,7 @@ int main(void)
         cmocka_unit_test(other_heads_are_refused),
         cmocka_unit_test(records_are_cut_out_of_slices),
         cmocka_unit_test(bytes_whose_records_are_forgotten_are_framed_all_the_same),
+        cmocka_unit_test(records_behind_the_view_are_not_framed),
         cmocka_unit_test(a_gap_comes_first_and_the_end_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "serve/json.h"
@@ -90,6 +91,41 @@ static void only_whole_objects_are_read(void **state)
            "{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}}}}}}}}}");
 }
 
+/* As a body: `begin`, `n` times `each`, `end`. */
+static char *long_text(const char *begin, const char *each, size_t n, const char *end)
+{
+    size_t length = strlen(each);
+    char *text = malloc(strlen(begin) + n * length + strlen(end) + 1);
+    assert_non_null(text);
+    char *at = stpcpy(text, begin);
+    for (size_t i = 0; i < n; i++, at += length)
+        memcpy(at, each, length);
+    strcpy(at, end);
+    return text;
+}
+
+static void what_would_take_far_more_memory_than_its_text_is_refused(void **state)
+{
+    char *parts = long_text("{\"a\":[", "0,", JSON_PARTS_MAX, "0]}");
+    char *hidden = long_text("{'\"':[", "0,", JSON_PARTS_MAX, "0],'\"':0}");
+    char *remark = long_text("{/*\"*/\"a\":[", "0,", JSON_PARTS_MAX, "0]}");
+    char *data = long_text("{\"data\":\"\\\"", ",:[{", JSON_WORDS_MAX, "\"}");
+    (void)state;
+    assert_null(json_read_data(parts, strlen(parts)));
+    refuse(parts);
+    assert_null(json_read_data(hidden, strlen(hidden)));
+    assert_null(json_read_data(remark, strlen(remark)));
+    refuse(data);
+    struct json_object *object = json_read_data(data, strlen(data));
+    assert_non_null(object);
+    assert_int_equal(strlen(json_member_text(object, "data")), 4 * JSON_WORDS_MAX + 1);
+    json_object_put(object);
+    free(parts);
+    free(hidden);
+    free(remark);
+    free(data);
+}
+
 static void configurations_go_in_and_come_out(void **state)
 {
     const char *text = "{\"a\":\"x\",\"b\":5,\"c\":[true,1.5],\"d\":{\"e\":null}}";
@@ -115,6 +151,7 @@ int main(void)
         cmocka_unit_test(times_are_those_of_the_protocol),
         cmocka_unit_test(an_entry_has_capital_keys_in_meta_and_strings_in_content),
         cmocka_unit_test(only_whole_objects_are_read),
+        cmocka_unit_test(what_would_take_far_more_memory_than_its_text_is_refused),
         cmocka_unit_test(configurations_go_in_and_come_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

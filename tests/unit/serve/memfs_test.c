@@ -8,13 +8,31 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "serve/memfs.h"
 
 #define KIB 1024u
+
+/* The next copy of a name finds no memory. */
+static bool no_name;
+
+char *strdup(const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = no_name ? NULL : malloc(n);
+    no_name = false;
+    return copy ? memcpy(copy, text, n) : NULL;
+}
 
 struct rig {
     struct fs *fs;
@@ -24,7 +42,7 @@ struct rig {
 static int setup(void **state)
 {
     struct rig *r = calloc(1, sizeof *r);
-    r->fs = memfs_new(64 * KIB);
+    r->fs = memfs_new(64 * KIB, NULL);
     *state = r;
     return r->fs ? 0 : -1;
 }
@@ -135,6 +153,184 @@ static void rename_moves_replaces_and_refuses_circles(void **state)
     has(r, "/d/longer-name", "moved");
 }
 
+static void a_rename_that_fails_loses_nothing(void **state)
+{
+    struct rig *r = *state;
+    put(r, "/f", "new");
+    put(r, "/g", "old");
+    no_name = true;
+    fails(r, r->fs->ops->rename(r->fs, "/f", "/g", &r->p), 413);
+    has(r, "/f", "new");
+    has(r, "/g", "old");
+    assert_int_equal(r->fs->ops->rename(r->fs, "/f", "/g", &r->p), 0);
+    has(r, "/g", "new");
+}
+
+/* The room of what is replaced counts. */
+static void a_full_memfs_can_still_rename(void **state)
+{
+    struct rig *r = *state;
+    char name[32], longer[] = "/a-name-that-takes-more-bytes-than-there-are-left-by-then";
+    put(r, "/f", "kept");
+    put(r, longer, "replaced");
+    for (int n = 0; snprintf(name, sizeof name, "/%d", n), n < 10000; n++)
+        if (r->fs->ops->create(r->fs, name, &r->p) < 0)
+            break;
+    assert_int_equal(r->p.status, 413);
+    fails(r, r->fs->ops->rename(r->fs, "/f", "/another-name-that-is-quite-long-but-new", &r->p),
+          413);
+    assert_int_equal(r->fs->ops->rename(r->fs, "/f", longer, &r->p), 0);
+    has(r, longer, "kept");
+}
+
+static void what_is_being_sent_stays_as_it_was(void **state)
+{
+    struct rig *r = *state;
+    struct content shared = {0};
+    char got[16];
+    put(r, "/f", "as it was");
+    assert_int_equal(r->fs->ops->share(r->fs, "/f", 3, UINT64_MAX, &shared, &r->p), 0);
+    uint64_t at = 3;
+    assert_int_equal(r->fs->ops->write_at(r->fs, "/f", &at, "XX", 2, &r->p), 0);
+    put(r, "/f", "new");
+    assert_int_equal(r->fs->ops->remove(r->fs, "/f", false, &r->p), 0);
+    assert_int_equal(shared.size, 6);
+    content_copy(&shared, got);
+    assert_memory_equal(got, "it was", 6);
+    content_free(&shared);
+}
+
+/* ---- who copies does not hold the lock ---- */
+
+/* A source of bytes that cannot be read before the gate is opened: whoever copies
+ * it stops there, in the middle. */
+static struct {
+    char *bytes;
+    sem_t reached, open;
+} gate;
+
+static void at_the_gate(int signal)
+{
+    (void)signal;
+    sem_post(&gate.reached);
+    while (sem_wait(&gate.open) < 0 && errno == EINTR)
+        continue;
+    mprotect(gate.bytes, 1 << 20, PROT_READ | PROT_WRITE);
+}
+
+static void close_gate(void)
+{
+    struct sigaction action = {.sa_handler = at_the_gate};
+    sigaction(SIGSEGV, &action, NULL);
+    gate.bytes = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(gate.bytes != MAP_FAILED);
+    memset(gate.bytes, 'x', 1 << 20);
+    assert_int_equal(mprotect(gate.bytes, 1 << 20, PROT_NONE), 0);
+    sem_init(&gate.reached, 0, 0);
+    sem_init(&gate.open, 0, 0);
+}
+
+static void *write_whole(void *arg)
+{
+    struct problem p;
+    struct fs *fs = arg;
+    return fs->ops->write(fs, "/f", gate.bytes, 1 << 20, &p) == 0 ? arg : NULL;
+}
+
+static void *write_at_end(void *arg)
+{
+    struct problem p;
+    struct fs *fs = arg;
+    uint64_t at = FS_END;
+    return fs->ops->write_at(fs, "/f", &at, gate.bytes, 1 << 20, &p) == 0 && at == 5 ? arg : NULL;
+}
+
+static void others_go_on_while(void *(*copy)(void *))
+{
+    struct rig r = {.fs = memfs_new(64u << 20, NULL)};
+    pthread_t thread;
+    struct fs_info info;
+    struct timespec deadline;
+    put(&r, "/f", "there");
+    close_gate();
+    assert_int_equal(pthread_create(&thread, NULL, copy, r.fs), 0);
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += 60;
+    assert_int_equal(sem_timedwait(&gate.reached, &deadline), 0);
+    alarm(60); /* the lock is held: for ever */
+    has(&r, "/f", "there");
+    put(&r, "/g", "small");
+    alarm(0);
+    sem_post(&gate.open);
+    void *good;
+    pthread_join(thread, &good);
+    assert_non_null(good);
+    assert_int_equal(r.fs->ops->stat(r.fs, "/f", &info, &r.p), 0);
+    assert_int_equal(info.size, (1 << 20) + (copy == write_at_end ? 5 : 0));
+    signal(SIGSEGV, SIG_DFL);
+    munmap(gate.bytes, 1 << 20);
+    r.fs->ops->free(r.fs);
+}
+
+static void a_large_write_holds_nobody_up(void **state)
+{
+    (void)state;
+    others_go_on_while(write_whole);
+}
+
+static void a_large_append_holds_nobody_up(void **state)
+{
+    (void)state;
+    others_go_on_while(write_at_end);
+}
+
+/* Of many that append at the same time none is lost. */
+static void *append_ten(void *arg)
+{
+    struct fs *fs = arg;
+    struct problem p;
+    static char block[200 * KIB];
+    for (int i = 0; i < 10; i++) {
+        uint64_t at = FS_END;
+        if (fs->ops->write_at(fs, "/f", &at, block, sizeof block - (size_t)i, &p) < 0)
+            return NULL;
+    }
+    return arg;
+}
+
+static void large_appends_at_the_same_time_are_all_there(void **state)
+{
+    struct fs *fs = memfs_new(64u << 20, NULL);
+    struct problem p;
+    struct fs_info info;
+    pthread_t threads[4];
+    (void)state;
+    assert_int_equal(fs->ops->create(fs, "/f", &p), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, append_ten, fs), 0);
+    for (int i = 0; i < 4; i++) {
+        void *good;
+        pthread_join(threads[i], &good);
+        assert_non_null(good);
+    }
+    assert_int_equal(fs->ops->stat(fs, "/f", &info, &p), 0);
+    assert_int_equal(info.size, 4 * (10 * 200 * KIB - 45));
+    fs->ops->free(fs);
+}
+
+/* A cut file gives its room back, also while it is being sent. */
+static void cut_files_hold_what_they_are_told_to(void **state)
+{
+    struct rig *r = *state;
+    static char block[32 * KIB];
+    char name[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "/%d", i);
+        assert_int_equal(r->fs->ops->write(r->fs, name, block, sizeof block, &r->p), 0);
+        assert_int_equal(r->fs->ops->truncate(r->fs, name, 1, &r->p), 0);
+    }
+}
+
 static void folders_go_only_empty_or_recursively(void **state)
 {
     struct rig *r = *state;
@@ -187,7 +383,7 @@ static void what_is_freed_can_be_used_again(void **state)
 static void deep_trees_are_freed(void **state)
 {
     (void)state;
-    struct fs *fs = memfs_new(64u << 20);
+    struct fs *fs = memfs_new(64u << 20, NULL);
     struct problem p;
     char path[4096] = "";
     for (size_t n = 0; n < sizeof path - 3; n += 2) {
@@ -203,10 +399,21 @@ static void deep_trees_are_freed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(writing_replaces_and_needs_a_folder),       TEST(reading_at_offsets),
-        TEST(writing_at_offsets_fills_with_zeros),       TEST(listings_are_sorted),
-        TEST(rename_moves_replaces_and_refuses_circles), TEST(folders_go_only_empty_or_recursively),
-        TEST(the_limit_counts_bytes_names_and_folders),  TEST(what_is_freed_can_be_used_again),
+        TEST(writing_replaces_and_needs_a_folder),
+        TEST(reading_at_offsets),
+        TEST(writing_at_offsets_fills_with_zeros),
+        TEST(listings_are_sorted),
+        TEST(rename_moves_replaces_and_refuses_circles),
+        TEST(folders_go_only_empty_or_recursively),
+        TEST(the_limit_counts_bytes_names_and_folders),
+        TEST(what_is_freed_can_be_used_again),
+        TEST(a_rename_that_fails_loses_nothing),
+        TEST(a_full_memfs_can_still_rename),
+        TEST(what_is_being_sent_stays_as_it_was),
+        TEST(cut_files_hold_what_they_are_told_to),
+        cmocka_unit_test(a_large_write_holds_nobody_up),
+        cmocka_unit_test(a_large_append_holds_nobody_up),
+        cmocka_unit_test(large_appends_at_the_same_time_are_all_there),
         cmocka_unit_test(deep_trees_are_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What slow clients make `pfs serve` hold has one limit for all of them together."""
+
+import os
+import resource
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+from harness import Skip, case, check, equal, eventually, main, sanitized
+from pfs_tool import Server
+from rawhttp import Wire, ask, put
+
+MIB = 1 << 20
+LIMIT = 256 * MIB
+
+
+def rss(server):
+    with open(f"/proc/{server.child.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+@case
+def parts_of_chunks_that_are_held_have_one_limit(_):
+    clients, part = 5000, b"x" * 60000
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < clients + 100:
+        raise Skip("too few descriptors for so many clients")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    server = Server()
+    before = rss(server)
+    wires = [Wire(server, timeout=60) for _ in range(clients)]
+    head = (b"PUT /api/v1/files?path=/streamfs/s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"ffff\r\n")
+    try:
+        for wire in wires:
+            wire.send(head)
+            wire.send(part)
+        # Each is held in 64 KiB: 320 MiB all together.
+        room = LIMIT // 65536
+        for wire in wires:
+            wire.sock.setblocking(False)
+        eventually(lambda: sum(map(has_answer, wires)) >= clients - room, "those without room are refused")
+        refused = [wire for wire in wires if has_answer(wire)]
+        check(len(refused) < clients - room // 2, f"{len(refused)} were refused")
+        refused[0].sock.settimeout(60)
+        equal(refused[0].answer().status, 503, "a refusal")
+        if not sanitized():
+            check(rss(server) - before < LIMIT + 64 * MIB, f"it takes {rss(server) >> 20} MiB")
+        equal(ask(server, "GET /health").status, 200, "others")
+    finally:
+        for wire in wires:
+            wire.close()
+    # What was held is given back.
+    eventually(lambda: b"\npfs_connections 1\n" in ask(server, "GET /metrics").body, "all are gone")
+    with Wire(server) as wire:
+        wire.send(head)
+        wire.send(b"y" * 65535 + b"\r\n0\r\n\r\n")
+        equal(wire.answer().status, 200, "another chunk")
+
+
+def has_answer(wire):
+    try:
+        return wire.sock.recv(1, 2) != b""  # MSG_PEEK
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+if __name__ == "__main__":
+    main()
