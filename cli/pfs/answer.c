@@ -16,7 +16,24 @@ const char *pfs_answer_text(struct json_object *object, const char *key, const c
         !json_object_object_get_ex(object, key, &value) ||
         !json_object_is_type(value, json_type_string))
         return otherwise;
-    return json_object_get_string(value);
+    /* With a NUL in it, it would be another text for us than for the server. */
+    const char *text = json_object_get_string(value);
+    return strlen(text) == (size_t)json_object_get_string_len(value) ? text : otherwise;
+}
+
+bool pfs_answer_too_many(const char *text)
+{
+    size_t values = 1;
+    bool quoted = false;
+    for (; *text; text++) {
+        if (*text == '"')
+            quoted = !quoted;
+        else if (quoted && *text == '\\' && text[1])
+            text++;
+        else if (!quoted && strchr(",[{", *text))
+            values++;
+    }
+    return values > PFS_ANSWER_VALUES_MAX;
 }
 
 void pfs_answer_error(char *out, size_t size, long status, const char *text, size_t n)

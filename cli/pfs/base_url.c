@@ -87,6 +87,22 @@ const char *pfs_base_parse(struct pfs_base *out, const char *text)
     return NULL;
 }
 
+char *pfs_base_serve(const struct pfs_base *base)
+{
+    if (base->unix_path)
+        return pfs_printf("pfs serve --unix %s", base->unix_path);
+    if (!base->loopback || strncmp(base->url, "http://", 7) != 0)
+        return NULL;
+    const char *host = base->url + 7;
+    /* "[::1]:80/api/v1": the colons of an address are no port's. */
+    const char *colon = strchr(*host == '[' ? host + strcspn(host, "]") : host, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    if (digits == 4 && !strncmp(colon + 1, "8080", 4))
+        return pfs_strdup("pfs serve");
+    return digits ? pfs_printf("pfs serve --port %.*s", (int)digits, colon + 1)
+                  : pfs_strdup("pfs serve --port 80");
+}
+
 void pfs_base_free(struct pfs_base *base)
 {
     free(base->url);

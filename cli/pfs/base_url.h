@@ -24,6 +24,10 @@ struct pfs_query {
  * Returns NULL, or what is wrong; nothing is allocated then. */
 const char *pfs_base_parse(struct pfs_base *out, const char *text);
 
+/* How a server is started that would answer there; NULL: not on this machine, or not
+ * by us. To free. */
+char *pfs_base_serve(const struct pfs_base *base);
+
 void pfs_base_free(struct pfs_base *base);
 
 /* The address of a call: `path` below the base, and `n` pairs behind it. To free. */

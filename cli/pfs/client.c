@@ -44,27 +44,19 @@ long client_status(const struct client *c)
 
 /* ---- ordinary calls ---- */
 
-static int gather(void *user, const void *data, size_t n)
-{
-    pfs_bytes_add(user, data, n);
-    return 0;
-}
-
 enum client_end client_call(struct client *c, const struct client_call *call,
                             struct pfs_bytes *answer)
 {
-    struct pfs_bytes unwanted = {0};
     struct client_flow flow = {.method = call->method,
                                .path = call->path,
-                               .receive = gather,
+                               .answer = answer,
                                .send_fd = -1,
                                .output_fd = -1,
                                .endless = call->patient,
-                               .user = answer ? answer : &unwanted};
+                               /* What changes something is waited for, to tell whether it did. */
+                               .interruptible = strcmp(call->method, "GET") == 0};
     memcpy(flow.query, call->query, sizeof flow.query);
-    enum client_end ended = client_run(c, &flow, call->body, call->body_size);
-    pfs_bytes_free(&unwanted);
-    return ended;
+    return client_run(c, &flow, call->body, call->body_size);
 }
 
 enum client_end client_json(struct client *c, const struct client_call *call,
@@ -72,6 +64,10 @@ enum client_end client_json(struct client *c, const struct client_call *call,
 {
     struct pfs_bytes answer = {0};
     enum client_end ended = client_call(c, call, &answer);
+    if (ended == CLIENT_DONE && answer.data && pfs_answer_too_many(answer.data)) {
+        snprintf(c->error, sizeof c->error, "the server's answer has too many parts");
+        ended = CLIENT_REFUSED;
+    }
     if (ended == CLIENT_DONE) {
         *out = answer.data ? json_tokener_parse(answer.data) : NULL;
         if (!*out) {

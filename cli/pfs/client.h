@@ -49,7 +49,8 @@ struct client_call {
     bool patient; /* no time-out: the server has work to do */
 };
 
-/* The body of the answer, whatever it is; `answer` may be NULL. */
+/* The body of the answer, whatever it is; `answer` may be NULL. What only asks (GET)
+ * a signal breaks off. */
 enum client_end client_call(struct client *c, const struct client_call *call,
                             struct pfs_bytes *answer);
 
@@ -87,12 +88,14 @@ struct client_flow {
     int send_fd;
     int64_t send_size; /* -1: not known, chunked */
 
-    /* The bytes of a good answer; -1: no more. */
+    /* The bytes of a good answer; -1: no more. NULL: they are added to `answer`, or
+     * (NULL) not wanted, and more than PFS_BYTES_MAX of them are refused. */
+    struct pfs_bytes *answer;
     int (*receive)(void *user, const void *data, size_t n);
     /* All that was at hand has been received; -1: no more. NULL: not wanted. */
     int (*settle)(void *user);
-    /* A line of the head or of the trailers. NULL: not wanted. */
-    void (*header)(void *user, const char *name, const char *value);
+    /* A line of the head or of the trailers; -1: no more. NULL: not wanted. */
+    int (*header)(void *user, const char *name, const char *value);
     /* About every half a second. NULL: not wanted. */
     void (*tick)(void *user);
 

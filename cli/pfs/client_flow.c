@@ -32,6 +32,7 @@ struct passage {
     int socket;       /* the last one opened for it, -1: none */
     bool sending_waits;
     bool stopped; /* by a callback */
+    size_t kept;  /* of the answer, or thrown away */
 };
 
 /* ---- callbacks of libcurl ---- */
@@ -40,6 +41,17 @@ static bool good_status(struct passage *p)
 {
     curl_easy_getinfo(p->c->easy, CURLINFO_RESPONSE_CODE, &p->c->status);
     return p->c->status >= 200 && p->c->status < 300;
+}
+
+/* An answer that nobody takes as it comes. */
+static size_t keep(struct passage *p, const char *data, size_t n)
+{
+    p->kept += n;
+    if (p->kept > PFS_BYTES_MAX)
+        return CURL_WRITEFUNC_ERROR;
+    if (p->flow->answer)
+        pfs_bytes_add(p->flow->answer, data, n);
+    return n;
 }
 
 static size_t on_data(char *data, size_t size, size_t n, void *user)
@@ -52,7 +64,9 @@ static size_t on_data(char *data, size_t size, size_t n, void *user)
             pfs_bytes_add(&p->refusal, data, n);
         return n;
     }
-    if (p->flow->receive && p->flow->receive(p->flow->user, data, n) < 0) {
+    if (!p->flow->receive)
+        return keep(p, data, n);
+    if (p->flow->receive(p->flow->user, data, n) < 0) {
         p->stopped = true;
         return CURL_WRITEFUNC_ERROR;
     }
@@ -91,10 +105,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *user)
         end--;
     char *name_copy = pfs_printf("%.*s", (int)(colon - line), line);
     char *value_copy = pfs_printf("%.*s", (int)(end - value), line + value);
-    p->flow->header(p->flow->user, name_copy, value_copy);
+    p->stopped = p->flow->header(p->flow->user, name_copy, value_copy) < 0;
     free(name_copy);
     free(value_copy);
-    return n;
+    return p->stopped ? 0 : n;
 }
 
 static int on_socket(void *user, curl_socket_t fd, curlsocktype purpose)
@@ -242,16 +256,18 @@ static enum client_end ended(struct passage *p, CURLcode *code)
 static bool must_end(struct passage *p, enum client_end *end, CURLcode *code)
 {
     *end = CLIENT_DONE;
-    if (pfs_interrupted() && p->flow->interruptible)
+    if (pfs_interrupted() && p->flow->interruptible) {
+        snprintf(p->c->error, sizeof p->c->error, "interrupted");
         *end = CLIENT_INTERRUPTED;
-    else if (output_gone(p))
+    } else if (output_gone(p)) {
         *end = CLIENT_STOPPED;
-    else if (timed_out(p))
+    } else if (timed_out(p)) {
         *code = CURLE_OPERATION_TIMEDOUT;
-    else if (server_gone(p))
+    } else if (server_gone(p)) {
         *code = CURLE_GOT_NOTHING;
-    else
+    } else {
         return false;
+    }
     return true;
 }
 
@@ -288,8 +304,11 @@ static enum client_end no_connection(struct client *c, CURLcode code)
     curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &number);
     const char *why = code == CURLE_COULDNT_CONNECT && number ? strerror((int)number)
                                                               : curl_easy_strerror(code);
-    snprintf(c->error, sizeof c->error, "no server at %s: %s",
-             c->base->unix_path ? c->base->unix_path : c->base->url, why);
+    char *start = pfs_base_serve(c->base);
+    snprintf(c->error, sizeof c->error, "no server at %s: %s%s%s",
+             c->base->unix_path ? c->base->unix_path : c->base->url, why,
+             start ? "; to start one: " : "", start ? start : "");
+    free(start);
     return CLIENT_UNREACHABLE;
 }
 
@@ -312,6 +331,12 @@ static enum client_end judge(struct passage *p, enum client_end ended, CURLcode 
 {
     struct client *c = p->c;
     bool good = good_status(p);
+    if (p->kept > PFS_BYTES_MAX) {
+        snprintf(c->error, sizeof c->error,
+                 "the server's answer is longer than " PFS_BYTES_MAX_TEXT
+                 ", and was not read to its end");
+        return CLIENT_REFUSED;
+    }
     if (p->stopped)
         return CLIENT_STOPPED;
     if (ended != CLIENT_DONE)

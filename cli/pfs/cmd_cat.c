@@ -45,7 +45,7 @@ static int cat_stream(const struct pfs_run *r, const char *path, struct pfs_outp
     int status = pfs_follow(&f);
     if (pfs_interrupted() && say_to_terminal())
         say_bare("Stream interrupted");
-    if (status == PFS_OK && f.gaps && r->options->strict)
+    if (status == PFS_OK && pfs_follow_lost(&f) && r->options->strict)
         status = PFS_GAPS;
     return status;
 }
@@ -65,12 +65,12 @@ int cmd_cat(const struct pfs_run *r)
 {
     struct pfs_output out;
     int worst = PFS_OK;
-    if (!r->options->stream && (r->options->from || r->options->policy || r->options->strict))
-        return pfs_wrong_use(r, "--from, --policy and --strict go with --stream");
+    const struct pfs_options *o = r->options;
+    if (!o->stream && (o->from || o->policy || o->strict || o->no_create))
+        return pfs_wrong_use(r, "--from, --policy, --strict and --no-create go with --stream");
     pfs_output_init(&out, STDOUT_FILENO);
     for (size_t i = 0; i < r->n && out.end == PFS_OUTPUT_OPEN && !pfs_interrupted(); i++) {
-        int status = r->options->stream ? cat_stream(r, r->words[i], &out)
-                                        : cat_file(r, r->words[i], &out);
+        int status = o->stream ? cat_stream(r, r->words[i], &out) : cat_file(r, r->words[i], &out);
         worst = status > worst ? status : worst;
     }
     int status = pfs_output_status(r, &out, "stdout");

@@ -39,13 +39,24 @@ static int download_into(const struct pfs_run *r, const char *path, const char *
     return status;
 }
 
+/* A name of its own beside `local`, whose own may be as long as names can be. */
+static char *part_name(const char *local)
+{
+    size_t folder = (size_t)(pfs_last_part(local) - local);
+    return pfs_printf("%.*s.pfs-%ld.part", (int)folder, local, (long)getpid());
+}
+
 static int download_file(const struct pfs_run *r, const char *path, const char *local)
 {
     struct stat st;
-    if (stat(local, &st) == 0 && !S_ISREG(st.st_mode))
+    bool there = stat(local, &st) == 0;
+    if (there && !S_ISREG(st.st_mode))
         return download_into(r, path, local);
-    char *part = pfs_printf("%s.part-%ld", local, (long)getpid());
+    char *part = part_name(local);
     int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    /* Who may read the old one may read the new one, and nobody else. */
+    if (fd >= 0 && there)
+        fchmod(fd, st.st_mode & 0777);
     if (fd < 0) {
         int status = pfs_fail(r, local, strerror(errno));
         free(part);
@@ -68,18 +79,23 @@ static bool dangerous(const char *name)
     return !*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-static int download_folder(const struct pfs_run *r, const char *path, const char *local);
+static int download_folder(const struct pfs_run *r, const char *path, const char *local,
+                           unsigned depth);
 
+/* `depth` is how many folders of theirs it is in. */
 static int download_entry(const struct pfs_run *r, const char *path, const char *local,
-                          const struct pfs_entry *e)
+                          const struct pfs_entry *e, unsigned depth)
 {
     if (e->stream)
-        return pfs_fail(r, path, "is a stream; for one: pfs cat --stream");
-    return e->folder ? download_folder(r, path, local) : download_file(r, path, local);
+        return pfs_fail_stream(r, path);
+    return e->folder ? download_folder(r, path, local, depth) : download_file(r, path, local);
 }
 
-static int download_folder(const struct pfs_run *r, const char *path, const char *local)
+static int download_folder(const struct pfs_run *r, const char *path, const char *local,
+                           unsigned depth)
 {
+    if (depth > PFS_DEPTH_MAX)
+        return pfs_fail(r, path, PFS_TOO_DEEP);
     struct json_object *answer = NULL;
     struct pfs_entries list;
     if (mkdir(local, 0777) < 0 && errno != EEXIST)
@@ -96,7 +112,7 @@ static int download_folder(const struct pfs_run *r, const char *path, const char
         if (dangerous(e->name))
             status = pfs_fail(r, below, "its name cannot be one here");
         else
-            status = download_entry(r, below, target, e);
+            status = download_entry(r, below, target, e, depth + 1);
         worst = status > worst ? status : worst;
         free(target);
         free(below);
@@ -124,7 +140,7 @@ int cmd_download(const struct pfs_run *r)
     if (e.folder && !r->options->recursive)
         status = pfs_fail(r, path, "is a directory; -r takes it along");
     else
-        status = download_entry(r, path, target ? target : local, &e);
+        status = download_entry(r, path, target ? target : local, &e, 0);
     free(target);
     json_object_put(answer);
     return status;

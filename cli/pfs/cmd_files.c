@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * ls, stat, rm, touch, mkdir, mv, cp, chmod, seal: a call or two each. */
+ * ls, stat, rm, touch, mkdir, mv, chmod, seal: a call or two each. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mode.h"
 #include "common/text.h"
 #include "pfs/answer.h"
 #include "pfs/command.h"
@@ -139,46 +140,14 @@ int cmd_mv(const struct pfs_run *r)
 
 int cmd_chmod(const struct pfs_run *r)
 {
-    const char *text = r->words[0];
-    size_t digits = strspn(text, "01234567");
-    if (!digits || digits > 4 || text[digits])
+    unsigned mode;
+    if (mode_parse(&mode, r->words[0], PFS_MODE_MAX) < 0)
         return pfs_wrong_use(r, "the mode must be octal, for example: chmod 644 /memfs/a");
-    int mode = (int)strtol(text, NULL, 8);
     int worst = PFS_OK;
     for (size_t i = 1; i < r->n; i++) {
-        int status = change(r, "/chmod", r->words[i], "mode", pfs_must(json_object_new_int(mode)));
+        int status = change(r, "/chmod", r->words[i], "mode",
+                            pfs_must(json_object_new_int((int)mode)));
         worst = status > worst ? status : worst;
     }
     return worst;
-}
-
-int cmd_cp(const struct pfs_run *r)
-{
-    const char *from = r->words[0], *to = r->words[1];
-    struct pfs_bytes content = {0};
-    struct json_object *answer = NULL;
-    char *target = NULL;
-
-    /* Into a folder, under the same name. What is wrong with `to` the write will say. */
-    struct client_call look = {.method = "GET", .path = "/stat", .query = {{"path", to}}};
-    if (client_json(r->client, &look, &answer) == CLIENT_DONE && pfs_entry_read(answer).folder)
-        target = pfs_join(to, pfs_last_part(from));
-    json_object_put(answer);
-
-    struct client_call get = {.method = "GET", .path = "/files", .query = {{"path", from}}};
-    int status = PFS_OK;
-    if (client_call(r->client, &get, &content) != CLIENT_DONE) {
-        status = pfs_fail_call(r, from);
-    } else {
-        struct client_call put = {.method = "PUT",
-                                  .path = "/files",
-                                  .query = {{"path", target ? target : to}},
-                                  .body = content.data ? content.data : "",
-                                  .body_size = content.n};
-        if (client_call(r->client, &put, NULL) != CLIENT_DONE)
-            status = pfs_fail_call(r, target ? target : to);
-    }
-    pfs_bytes_free(&content);
-    free(target);
-    return status;
 }

@@ -20,17 +20,33 @@ struct grep {
     char *error; /* of the server, in the middle of its answer */
 };
 
+/* A line of a file may hold NUL, at which what shows a text ends. */
+static void print_content(struct json_object *match)
+{
+    struct json_object *content;
+    if (!json_object_object_get_ex(match, "content", &content) ||
+        !json_object_is_type(content, json_type_string))
+        return;
+    const char *text = json_object_get_string(content);
+    const char *end = text + json_object_get_string_len(content);
+    if (!pfs_to_terminal()) {
+        fwrite(text, 1, (size_t)(end - text), stdout);
+        return;
+    }
+    fputs(SHOWN(text), stdout);
+    while ((text += strlen(text)) < end)
+        printf("\\x00%s", SHOWN(++text));
+}
+
 static void print_match(struct json_object *match)
 {
     struct json_object *line = NULL;
     json_object_object_get_ex(match, "line", &line);
-    const char *parts[] = {pfs_answer_text(match, "file", ""),
-                           pfs_answer_text(match, "content", "")};
-    if (pfs_to_terminal())
-        printf("%s:%lld:%s\n", SHOWN(parts[0]), (long long)json_object_get_int64(line),
-               SHOWN(parts[1]));
-    else
-        printf("%s:%lld:%s\n", parts[0], (long long)json_object_get_int64(line), parts[1]);
+    const char *file = pfs_answer_text(match, "file", "");
+    printf("%s:%lld:", pfs_to_terminal() ? SHOWN(file) : file,
+           (long long)json_object_get_int64(line));
+    print_content(match);
+    putchar('\n');
 }
 
 static struct json_object *question(const struct pfs_run *r)
@@ -90,7 +106,10 @@ static int receive(void *user, const void *data, size_t n)
     while (n) {
         const char *newline = memchr(p, '\n', n);
         size_t piece = newline ? (size_t)(newline - p) : n;
-        pfs_bytes_add(&g->line, p, piece);
+        if (pfs_bytes_add_bounded(&g->line, p, piece) < 0) {
+            g->error = pfs_strdup("the server sent a line that is longer than " PFS_BYTES_MAX_TEXT);
+            return -1;
+        }
         if (newline) {
             take_line(g);
             piece++;
@@ -141,12 +160,14 @@ int cmd_grep(const struct pfs_run *r)
     struct grep g = {.r = r, .body = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN)};
     enum client_end end = r->options->stream ? ask_for_lines(&g) : ask_at_once(&g);
     int status = g.count ? PFS_OK : PFS_FAILED; /* as grep(1): nothing found is not a success */
-    if (end == CLIENT_STOPPED)
+    if (end == CLIENT_STOPPED && !g.error)
         status = PFS_OK; /* nobody reads our stdout */
-    else if (end != CLIENT_DONE)
-        status = pfs_fail_call(r, r->words[1]);
     else if (g.error)
         status = pfs_fail(r, r->words[1], g.error);
+    else if (end == CLIENT_REFUSED && strstr(client_error(r->client), "use recursive=true"))
+        status = pfs_fail(r, r->words[1], "is a directory; -r searches all that is in it");
+    else if (end != CLIENT_DONE)
+        status = pfs_fail_call(r, r->words[1]);
     else if (r->options->count)
         printf("%lld\n", g.count);
     free(g.error);

@@ -84,27 +84,26 @@ static struct json_object *config_of(const struct pfs_run *r, const char **wrong
 int cmd_mount(const struct pfs_run *r)
 {
     const char *wrong = NULL;
-    char *message = NULL;
+    char *answer = NULL;
     if (r->n == 0)
         return cmd_mounts(r);
     if (r->n == 1)
         return pfs_wrong_use(r, "it takes: mount FSTYPE PATH [KEY=VALUE...]");
     struct json_object *config = config_of(r, &wrong);
     if (!config) {
-        say_bare("Invalid config parameter: %s", SHOWN(wrong));
+        char *message = pfs_printf("Invalid config parameter: %s; it is written KEY=VALUE", wrong);
+        pfs_wrong_use(r, message);
+        free(message);
         return PFS_USAGE;
     }
     struct json_object *body = pfs_must(json_object_new_object());
     json_object_object_add(body, "fstype", pfs_must(json_object_new_string(r->words[0])));
     json_object_object_add(body, "path", pfs_must(json_object_new_string(r->words[1])));
     json_object_object_add(body, "config", config);
-    if (client_post_json(r->client, "/mount", body, &message) != CLIENT_DONE) {
-        say_bare("Failed to mount %s at %s: %s", SHOWN(r->words[0]), SHOWN(r->words[1]),
-                 SHOWN(client_error(r->client)));
-        return PFS_FAILED;
-    }
-    printf("  %s\n", SHOWN(message));
-    free(message);
+    if (client_post_json(r->client, "/mount", body, &answer) != CLIENT_DONE)
+        return pfs_fail_call(r, r->words[1]);
+    printf("  %s\n", SHOWN(answer));
+    free(answer);
     return PFS_OK;
 }
 
@@ -113,10 +112,8 @@ int cmd_unmount(const struct pfs_run *r)
     const char *path = r->words[0];
     struct json_object *body = pfs_must(json_object_new_object());
     json_object_object_add(body, "path", pfs_must(json_object_new_string(path)));
-    if (client_post_json(r->client, "/unmount", body, NULL) != CLIENT_DONE) {
-        say_bare("Failed to unmount %s: %s", SHOWN(path), SHOWN(client_error(r->client)));
-        return PFS_FAILED;
-    }
+    if (client_post_json(r->client, "/unmount", body, NULL) != CLIENT_DONE)
+        return pfs_fail_call(r, path);
     printf("Unmounted plugin at %s\n", SHOWN(path));
     return PFS_OK;
 }

@@ -20,6 +20,8 @@
 
 /* What is read of a file's end at first; doubled until it holds enough lines. */
 #define FIRST_LOOK ((int64_t)64 << 10)
+/* What was added to a file is fetched in pieces of so much. */
+#define ADDED_MAX ((int64_t)16 << 20)
 /* How often a file is looked at that others add to: soon after it changed, seldom
  * when nothing happens. */
 #define SHORTEST_MS 100
@@ -34,11 +36,13 @@ struct tail {
     int64_t live_at;
     bool follow;
     struct pfs_bytes held;
+    size_t held_max; /* when it is looked at what of it is still wanted */
+    bool too_long;
     bool live;
 };
 
 /* Bytes of [offset, offset + size) of a file, 0: to its end. */
-static int part(struct tail *t, int64_t offset, int64_t size, struct pfs_bytes *out)
+static enum client_end part(struct tail *t, int64_t offset, int64_t size, struct pfs_bytes *out)
 {
     char from[32], length[32];
     snprintf(from, sizeof from, "%" PRId64, offset);
@@ -47,8 +51,14 @@ static int part(struct tail *t, int64_t offset, int64_t size, struct pfs_bytes *
         .method = "GET",
         .path = "/files",
         .query = {{"path", t->path}, {"offset", from}, {"size", size ? length : NULL}}};
-    enum client_end end = client_call(t->r->client, &call, out);
-    return end == CLIENT_DONE ? PFS_OK : pfs_fail_call(t->r, t->path);
+    return client_call(t->r->client, &call, out);
+}
+
+static int fail_too_long(struct tail *t)
+{
+    return pfs_fail(t->r, t->path,
+                    "the lines asked for are longer than " PFS_BYTES_MAX_TEXT
+                    "; all of it is read by: pfs cat");
 }
 
 static int put(struct tail *t, const char *data, size_t n)
@@ -60,34 +70,51 @@ static int put(struct tail *t, const char *data, size_t n)
 
 static int last_lines(struct tail *t, int64_t size)
 {
-    for (int64_t window = FIRST_LOOK;; window = window > INT64_MAX / 2 ? INT64_MAX : 2 * window) {
+    for (int64_t window = FIRST_LOOK; window <= (int64_t)PFS_BYTES_MAX; window *= 2) {
         struct pfs_bytes end = {0};
         int64_t offset = window < size ? size - window : 0;
-        if (part(t, offset, size - offset, &end) != PFS_OK)
-            return PFS_FAILED;
+        if (part(t, offset, size - offset, &end) != CLIENT_DONE) {
+            pfs_bytes_free(&end);
+            return pfs_fail_call(t->r, t->path);
+        }
         size_t begin = pfs_last_lines(end.data, end.n, t->lines);
         bool enough = begin > 0 || offset == 0;
-        if (enough)
+        if (enough && end.n)
             put(t, end.data + begin, end.n - begin);
+        /* Less than its size says: that is not to be relied on, and all of it is read. */
+        if ((int64_t)end.n < size - offset)
+            size = 0;
         pfs_bytes_free(&end);
         if (enough)
             return PFS_OK;
     }
+    return fail_too_long(t);
+}
+
+static enum client_end size_now(struct tail *t, int64_t *size)
+{
+    struct json_object *answer = NULL;
+    struct client_call call = {.method = "GET", .path = "/stat", .query = {{"path", t->path}}};
+    enum client_end end = client_json(t->r->client, &call, &answer);
+    *size = end == CLIENT_DONE ? pfs_entry_read(answer).size : 0;
+    json_object_put(answer);
+    return end;
 }
 
 /* What was added since; a file that became shorter is given from its beginning. */
-static int added(struct tail *t, int64_t *at, int64_t size)
+static enum client_end added(struct tail *t, int64_t *at, int64_t size)
 {
     struct pfs_bytes more = {0};
     if (size < *at)
         *at = 0;
-    int status = part(t, *at, size - *at, &more);
-    if (status == PFS_OK) {
+    int64_t n = size - *at;
+    enum client_end end = part(t, *at, n < ADDED_MAX ? n : ADDED_MAX, &more);
+    if (end == CLIENT_DONE && more.n) {
         put(t, more.data, more.n);
         *at += (int64_t)more.n;
     }
     pfs_bytes_free(&more);
-    return status;
+    return end;
 }
 
 static int follow_file(struct tail *t, int64_t at)
@@ -95,18 +122,19 @@ static int follow_file(struct tail *t, int64_t at)
     int pause = SHORTEST_MS;
     pfs_interrupt_begin();
     while (t->out.end == PFS_OUTPUT_OPEN && !pfs_interrupted() && !pfs_output_gone(&t->out)) {
-        struct json_object *answer = NULL;
-        struct pfs_entry e;
-        int status = pfs_stat(t->r, t->path, &e, &answer);
-        json_object_put(answer);
-        if (status != PFS_OK)
-            return status;
-        pause = e.size != at ? SHORTEST_MS : pause * 2;
+        int64_t size, was = at;
+        enum client_end end = size_now(t, &size);
+        pause = size != at ? SHORTEST_MS : pause * 2;
+        if (end == CLIENT_DONE && size != at)
+            end = added(t, &at, size);
+        if (end == CLIENT_INTERRUPTED)
+            break;
+        if (end != CLIENT_DONE)
+            return pfs_fail_call(t->r, t->path);
         if (pause > LONGEST_MS)
             pause = LONGEST_MS;
-        if (e.size != at && added(t, &at, e.size) != PFS_OK)
-            return PFS_FAILED;
-        pfs_interrupt_sleep(pause);
+        if (at == size || at == was)
+            pfs_interrupt_sleep(pause);
     }
     return PFS_OK;
 }
@@ -122,6 +150,19 @@ static int go_live(struct tail *t)
     return t->follow ? rc : -1;
 }
 
+/* Of a history only its last lines are kept in memory. */
+static int hold(struct tail *t, const void *data, size_t n)
+{
+    if (t->held.n > t->held_max) {
+        size_t begin = pfs_last_lines(t->held.data, t->held.n, t->lines);
+        t->held.n -= begin;
+        memmove(t->held.data, t->held.data + begin, t->held.n);
+        t->held_max = 2 * t->held.n + FIRST_LOOK;
+    }
+    t->too_long = pfs_bytes_add_bounded(&t->held, data, n) < 0;
+    return t->too_long ? -1 : 0;
+}
+
 static int take(void *user, const void *data, size_t n, int64_t offset)
 {
     struct tail *t = user;
@@ -134,10 +175,19 @@ static int take(void *user, const void *data, size_t n, int64_t offset)
     }
     size_t history = t->live_at > offset ? (size_t)(t->live_at - offset) : 0;
     size_t now = history < n ? history : n;
-    pfs_bytes_add(&t->held, data, now);
+    if (hold(t, data, now) < 0)
+        return -1;
     if (history > n)
         return 0;
     return go_live(t) < 0 ? -1 : pfs_output_put(&t->out, (const char *)data + now, n - now);
+}
+
+/* Another stream came in its place: the lines of the old one are no more. */
+static void anew(void *user)
+{
+    struct tail *t = user;
+    pfs_bytes_free(&t->held);
+    t->live = t->follow;
 }
 
 static int settle(void *user)
@@ -150,7 +200,9 @@ static int tail_stream(struct tail *t, int64_t size)
 {
     const struct pfs_run *r = t->r;
     if (!t->follow && !client_can(r->client, CLIENT_FRAMED))
-        return pfs_fail(r, t->path, "use stream mode for reading stream files, as tailf does");
+        return pfs_fail(r, t->path,
+                        "this server gives no end of a stream; it is followed by: "
+                        "pfs tailf");
     if (!t->follow && !size)
         return PFS_OK;
     t->live_at = t->follow ? size : INT64_MAX;
@@ -160,11 +212,14 @@ static int tail_stream(struct tail *t, int64_t size)
                            .until = t->follow ? NULL : "tail",
                            .take = take,
                            .settle = settle,
+                           .anew = anew,
                            .user = t,
                            .output_fd = t->out.fd,
                            .no_create = true};
     int status = pfs_follow(&f);
-    if (!t->live)
+    if (t->too_long)
+        status = fail_too_long(t);
+    else if (!t->live)
         go_live(t); /* it ended early */
     pfs_bytes_free(&t->held);
     return status;

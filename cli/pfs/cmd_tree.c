@@ -11,12 +11,11 @@
 #include "pfs/memory.h"
 #include "pfs/options.h"
 
-/* Servers could show folders within folders without end. */
-#define DEPTH_MAX 64
-
 struct tree {
     const struct pfs_run *r;
-    unsigned depth;
+    unsigned depth; /* so many levels are shown */
+    bool all;       /* what lies deeper should have been, too */
+    bool listed;    /* the folder itself is there */
     unsigned long folders, files;
 };
 
@@ -43,6 +42,10 @@ static int branch(struct tree *t, const char *path, const char *lead, unsigned l
     int worst = pfs_list(t->r, path, &list, &answer);
     if (worst != PFS_OK)
         return worst;
+    if (level == 1) {
+        print_name("", "", path);
+        t->listed = true;
+    }
     if (list.n)
         qsort(list.items, list.n, sizeof *list.items, by_name);
     for (size_t i = 0; i < list.n; i++) {
@@ -54,11 +57,12 @@ static int branch(struct tree *t, const char *path, const char *lead, unsigned l
             continue;
         }
         t->folders++;
-        if (level >= t->depth)
+        if (level >= t->depth && !t->all)
             continue;
         char *below = pfs_join(path, e->name);
         char *deeper = pfs_printf("%s%s", lead, last ? "    " : "│   ");
-        int status = branch(t, below, deeper, level + 1);
+        int status = level < t->depth ? branch(t, below, deeper, level + 1)
+                                      : pfs_fail(t->r, below, PFS_TOO_DEEP);
         worst = status > worst ? status : worst;
         free(deeper);
         free(below);
@@ -72,11 +76,12 @@ int cmd_tree(const struct pfs_run *r)
 {
     const char *path = r->n ? r->words[0] : "/";
     const char *depth = r->options->depth;
-    struct tree t = {.r = r, .depth = depth ? (unsigned)atoi(depth) : DEPTH_MAX};
-    if (t.depth < 1 || t.depth > DEPTH_MAX)
+    struct tree t = {.r = r, .depth = depth ? (unsigned)atoi(depth) : PFS_DEPTH_MAX, .all = !depth};
+    if (t.depth < 1 || t.depth > PFS_DEPTH_MAX)
         return pfs_wrong_use(r, "-L takes 1 to 64");
-    print_name("", "", path);
     int status = branch(&t, path, "", 1);
+    if (!t.listed)
+        return status;
     printf("\n%lu %s, %lu %s\n", t.folders, t.folders == 1 ? "directory" : "directories", t.files,
            t.files == 1 ? "file" : "files");
     return status;

@@ -17,6 +17,7 @@
 #include "pfs/memory.h"
 #include "pfs/options.h"
 #include "pfs/progress.h"
+#include "pfs/upload.h"
 
 struct upload {
     const struct pfs_run *r;
@@ -48,55 +49,43 @@ static void tick(void *user)
     pfs_progress_show(&u->progress, (uint64_t)u->sent);
 }
 
-static int ignore(void *user, const void *data, size_t n)
+int pfs_upload(const struct pfs_run *r, int fd, int64_t size, const char *name, const char *path)
 {
-    (void)user;
-    (void)data;
-    (void)n;
-    return 0;
-}
-
-static int put_open_file(struct upload *u, const char *local, const char *path)
-{
+    struct upload u = {.r = r, .fd = fd, .size = size};
     struct client_flow flow = {.method = "PUT",
                                .path = "/files",
                                .query = {{"path", path}},
                                .send = send_file,
                                .send_fd = -1,
-                               .send_size = u->size,
-                               .receive = ignore,
+                               .send_size = size,
                                .tick = say_to_terminal() ? tick : NULL,
                                .output_fd = -1,
-                               .user = u};
-    pfs_progress_begin(&u->progress, "sent", (uint64_t)u->size, -1);
-    enum client_end end = client_flow(u->r->client, &flow);
+                               .user = &u};
+    pfs_progress_begin(&u.progress, "sent", (uint64_t)size, -1);
+    enum client_end end = client_flow(r->client, &flow);
     pfs_progress_end();
     if (end == CLIENT_DONE)
         return PFS_OK;
     if (end != CLIENT_STOPPED)
-        return pfs_fail_call(u->r, path);
-    return pfs_fail(u->r, local, u->error ? strerror(u->error) : "interrupted");
+        return pfs_fail_call(r, path);
+    return pfs_fail(r, name, u.error ? strerror(u.error) : "interrupted");
 }
 
 static int upload_file(const struct pfs_run *r, const char *local, const char *path)
 {
     /* A pipe that nobody writes to is to be refused, not waited for. */
-    struct upload u = {.r = r, .fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    int fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
-    if (u.fd < 0 || fstat(u.fd, &st) < 0) {
+    if (fd < 0 || fstat(fd, &st) < 0) {
         int status = pfs_fail(r, local, strerror(errno));
-        if (u.fd >= 0)
-            close(u.fd);
+        if (fd >= 0)
+            close(fd);
         return status;
     }
-    int status;
-    if (S_ISREG(st.st_mode)) {
-        u.size = st.st_size;
-        status = put_open_file(&u, local, path);
-    } else {
-        status = pfs_fail(r, local, "is no regular file; for others: pfs write PATH <FILE");
-    }
-    close(u.fd);
+    int status = S_ISREG(st.st_mode)
+                     ? pfs_upload(r, fd, st.st_size, local, path)
+                     : pfs_fail(r, local, "is no regular file; for others: pfs write PATH <FILE");
+    close(fd);
     return status;
 }
 
@@ -110,10 +99,13 @@ static int make_folder(const struct pfs_run *r, const char *path)
     return there ? PFS_OK : pfs_path_call(r, "POST", "/directories", path, NULL);
 }
 
-static int upload_any(const struct pfs_run *r, const char *local, const char *path);
+static int upload_any(const struct pfs_run *r, const char *local, const char *path, unsigned depth);
 
-static int upload_folder(const struct pfs_run *r, const char *local, const char *path)
+static int upload_folder(const struct pfs_run *r, const char *local, const char *path,
+                         unsigned depth)
 {
+    if (depth > PFS_DEPTH_MAX)
+        return pfs_fail(r, local, PFS_TOO_DEEP);
     int worst = make_folder(r, path);
     DIR *folder = worst == PFS_OK ? opendir(local) : NULL;
     if (worst != PFS_OK)
@@ -126,7 +118,7 @@ static int upload_folder(const struct pfs_run *r, const char *local, const char 
             continue;
         char *below = pfs_join(local, e->d_name);
         char *target = pfs_join(path, e->d_name);
-        int status = upload_any(r, below, target);
+        int status = upload_any(r, below, target, depth + 1);
         worst = status > worst ? status : worst;
         free(target);
         free(below);
@@ -139,18 +131,19 @@ static int upload_folder(const struct pfs_run *r, const char *local, const char 
     return worst;
 }
 
-static int upload_any(const struct pfs_run *r, const char *local, const char *path)
+/* `depth` is how many folders of ours it is in. */
+static int upload_any(const struct pfs_run *r, const char *local, const char *path, unsigned depth)
 {
     struct stat st;
     /* Links are not followed below the first: they may lead in circles. */
-    int rc = local == r->words[0] ? stat(local, &st) : lstat(local, &st);
+    int rc = depth == 0 ? stat(local, &st) : lstat(local, &st);
     if (rc < 0)
         return pfs_fail(r, local, strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return upload_file(r, local, path);
     if (!r->options->recursive)
         return pfs_fail(r, local, "is a directory; -r takes it along");
-    return upload_folder(r, local, path);
+    return upload_folder(r, local, path, depth);
 }
 
 int cmd_upload(const struct pfs_run *r)
@@ -167,7 +160,7 @@ int cmd_upload(const struct pfs_run *r)
         client_json(r->client, &look, &answer) == CLIENT_DONE && pfs_entry_read(answer).folder)
         target = pfs_join(path, pfs_last_part(local));
     json_object_put(answer);
-    int status = upload_any(r, local, target ? target : path);
+    int status = upload_any(r, local, target ? target : path, 0);
     free(target);
     return status;
 }

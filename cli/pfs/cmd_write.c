@@ -13,6 +13,7 @@
 #include "pfs/amount.h"
 #include "pfs/answer.h"
 #include "pfs/command.h"
+#include "pfs/entry.h"
 #include "pfs/input.h"
 #include "pfs/interrupt.h"
 #include "pfs/memory.h"
@@ -23,6 +24,8 @@
 #define PIECE ((size_t)64 << 10)
 /* Up to here stdin is one request with a length, which a stream takes as one record. */
 #define WHOLE ((size_t)1 << 20)
+/* How our server begins to say that there is no such stream yet. */
+#define STREAM_MISSING "stream not found"
 
 struct writing {
     const struct pfs_run *r;
@@ -43,7 +46,7 @@ static enum client_end put(struct writing *w, const void *data, size_t n)
                                .query = {{"path", w->path}},
                                .body = n ? data : "",
                                .body_size = n};
-    w->answer.n = 0;
+    pfs_bytes_free(&w->answer);
     enum client_end end = client_call(w->r->client, &call, &w->answer);
     if (end == CLIENT_DONE) {
         w->acknowledged += n;
@@ -81,13 +84,6 @@ static ssize_t send_stdin(void *user, void *buf, size_t n)
     return got == 0 && w->in.error && !w->r->options->stream ? CLIENT_SEND_STOP : got;
 }
 
-static int gather(void *user, const void *data, size_t n)
-{
-    struct writing *w = user;
-    pfs_bytes_add(&w->answer, data, n);
-    return 0;
-}
-
 static void show(void *user)
 {
     struct writing *w = user;
@@ -102,7 +98,7 @@ static enum client_end put_stdin(struct writing *w)
                                .send = send_stdin,
                                .send_fd = w->in.fd,
                                .send_size = -1,
-                               .receive = gather,
+                               .answer = &w->answer,
                                .tick = say_to_terminal() ? show : NULL,
                                .output_fd = -1,
                                .endless = w->r->options->stream,
@@ -152,11 +148,25 @@ static int seal(struct writing *w)
     return pfs_path_call(w->r, "POST", "/streams/close", w->path, NULL);
 }
 
-static int refuse_seal(struct writing *w)
+/* Whether it can be sealed is known before the first byte is sent: a file would be
+ * replaced, and nothing be sealed. PFS_OK: it can, or sealing is not wanted. */
+static int check_seal(struct writing *w)
 {
-    if (!client_status(w->r->client))
-        return pfs_fail_call(w->r, w->path);
-    return pfs_fail(w->r, w->path, "this server cannot seal a stream; rm ends its readers");
+    const struct pfs_run *r = w->r;
+    if (!r->options->seal)
+        return PFS_OK;
+    if (!client_can(r->client, CLIENT_SEAL)) {
+        if (!client_status(r->client))
+            return pfs_fail_call(r, w->path);
+        return pfs_fail(r, w->path, "this server cannot seal a stream; rm ends its readers");
+    }
+    /* It refuses what is no stream; one that is not there yet will be made. */
+    struct client_call look = {
+        .method = "GET", .path = "/streams/stats", .query = {{"path", w->path}}};
+    if (client_call(r->client, &look, NULL) == CLIENT_DONE ||
+        !strncmp(client_error(r->client), STREAM_MISSING, sizeof STREAM_MISSING - 1))
+        return PFS_OK;
+    return pfs_fail_call(r, w->path);
 }
 
 /* ---- the ways of writing ---- */
@@ -176,15 +186,29 @@ static int stream_as_one(struct writing *w)
     return pfs_fail(w->r, w->path, message);
 }
 
+/* PFS_OK: a stream, or not there yet. In a file each piece would replace the last. */
+static int check_no_file(struct writing *w)
+{
+    struct client_call look = {.method = "GET", .path = "/stat", .query = {{"path", w->path}}};
+    struct json_object *answer = NULL;
+    bool file = client_json(w->r->client, &look, &answer) == CLIENT_DONE &&
+                !pfs_entry_read(answer).stream;
+    json_object_put(answer);
+    return file ? pfs_fail(w->r, w->path, "is no stream; a file is written by: pfs write PATH")
+                : PFS_OK;
+}
+
 static int stream_piecewise(struct writing *w)
 {
     char *buf = pfs_calloc(PIECE, 1);
-    int status = PFS_OK;
+    int status = check_no_file(w);
     ssize_t n;
     while (status == PFS_OK && (n = pfs_input_wait(&w->in, buf, PIECE)) > 0) {
         enum client_end end = put(w, buf, (size_t)n);
         if (end != CLIENT_DONE)
             status = lost(w, end);
+        else if (w->pieces == 1)
+            status = check_no_file(w);
         show(w);
     }
     free(buf);
@@ -203,7 +227,6 @@ static void greet(const struct writing *w)
 static void sum_up(const struct writing *w)
 {
     char amount[PFS_AMOUNT_MAX];
-    pfs_progress_end();
     if (say_to_terminal())
         say_bare("Streaming complete: %s in %llu chunks", pfs_amount(amount, w->acknowledged),
                  (unsigned long long)w->pieces);
@@ -215,17 +238,19 @@ static int write_stream(struct writing *w)
     bool chunked = client_can(r->client, CLIENT_CHUNKED);
     if (!client_status(r->client))
         return pfs_fail_call(r, w->path);
-    if (r->options->seal && !client_can(r->client, CLIENT_SEAL))
-        return refuse_seal(w);
+    if (check_seal(w) != PFS_OK)
+        return PFS_FAILED;
     greet(w);
     pfs_interrupt_begin();
     pfs_progress_begin(&w->progress, "sent", 0, -1);
     int status = chunked ? stream_as_one(w) : stream_piecewise(w);
-    sum_up(w);
+    pfs_progress_end();
     if (finish_input(w) != PFS_OK && status == PFS_OK)
         status = PFS_FAILED;
     if (status == PFS_OK && r->options->seal)
         status = seal(w);
+    if (status == PFS_OK)
+        sum_up(w);
     return status;
 }
 
@@ -259,8 +284,8 @@ static int write_stdin(struct writing *w)
 static int write_once(struct writing *w)
 {
     const struct pfs_run *r = w->r;
-    if (r->options->seal && !client_can(r->client, CLIENT_SEAL))
-        return refuse_seal(w);
+    if (check_seal(w) != PFS_OK)
+        return PFS_FAILED;
     int status = r->n > 1 ? write_words(w) : write_stdin(w);
     return status == PFS_OK && r->options->seal ? seal(w) : status;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mode.h"
+#include "common/policy.h"
 #include "pfs/options.h"
 
 #define FIELD(name) offsetof(struct pfs_options, name)
@@ -19,21 +21,41 @@ static const char *check_count(const char *text)
     return digits && digits < 10 && !text[digits] ? NULL : "is not a number";
 }
 
-static const char *check_octal(const char *text)
+static const char *check_mode(const char *text)
 {
-    size_t digits = strspn(text, "01234567");
-    return digits && digits < 5 && !text[digits] ? NULL : "is not an octal mode";
+    unsigned mode;
+    return mode_parse(&mode, text, PFS_MODE_MAX) == 0 ? NULL : "is not an octal mode";
 }
 
 static const char *check_policy(const char *text)
 {
-    static const char *const known[] = {"drop_oldest", "drop_to_latest", "disconnect", "block",
-                                        "drop_new"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(text, known[i]))
-            return NULL;
-    return "is none of drop_oldest, drop_to_latest, disconnect, block, drop_new";
+    enum gos_ring_policy policy;
+    return policy_parse(&policy, text) == 0 ? NULL : "is not " POLICY_NAMES;
 }
+
+/* ---- options that several commands have ---- */
+
+#define RECURSIVE(what)                                                                            \
+    {                                                                                              \
+        .name = "recursive", .letter = 'r', .kind = OPT_FLAG, .field = FIELD(recursive),           \
+        .help = what                                                                               \
+    }
+
+#define RETRY_FOR                                                                                  \
+    {                                                                                              \
+        .name = "retry-for", .kind = OPT_SECONDS, .field = FIELD(retry_ns), .arg = "SECONDS",      \
+        .example = "--retry-for 30", .help = "after a broken connection try so long to go on (3)"  \
+    }
+
+#define LINES                                                                                      \
+    {                                                                                              \
+        .name = "lines", .letter = 'n', .kind = OPT_TEXT, .field = FIELD(lines), .arg = "N",       \
+        .check = check_count, .example = "-n 20", .help = "how many lines (10)"                    \
+    }
+
+#define WITH_ALL "folders with all that is in them"
+
+/* ---- by command ---- */
 
 static const struct opt cat_opts[] = {
     {.name = "stream",
@@ -64,12 +86,7 @@ static const struct opt cat_opts[] = {
      .kind = OPT_FLAG,
      .field = FIELD(no_create),
      .help = "with --stream: fail if there is no such stream yet"},
-    {.name = "retry-for",
-     .kind = OPT_SECONDS,
-     .field = FIELD(retry_ns),
-     .arg = "SECONDS",
-     .example = "--retry-for 30",
-     .help = "after a broken connection try so long to go on (3)"},
+    RETRY_FOR,
 };
 
 static const struct opt write_opts[] = {
@@ -83,13 +100,7 @@ static const struct opt write_opts[] = {
      .help = "seal the stream after the last byte: its readers end"},
 };
 
-static const struct opt recursive_opts[] = {
-    {.name = "recursive",
-     .letter = 'r',
-     .kind = OPT_FLAG,
-     .field = FIELD(recursive),
-     .help = "folders with all that is in them"},
-};
+static const struct opt recursive_opts[] = {RECURSIVE(WITH_ALL)};
 
 static const struct opt mkdir_opts[] = {
     {.name = "mode",
@@ -97,16 +108,10 @@ static const struct opt mkdir_opts[] = {
      .kind = OPT_TEXT,
      .field = FIELD(mode),
      .arg = "MODE",
-     .check = check_octal,
+     .check = check_mode,
      .example = "-m 700",
      .help = "the new folder's mode (755)"},
 };
-
-#define LINES                                                                                      \
-    {                                                                                              \
-        .name = "lines", .letter = 'n', .kind = OPT_TEXT, .field = FIELD(lines), .arg = "N",       \
-        .check = check_count, .example = "-n 20", .help = "how many lines (10)"                    \
-    }
 
 static const struct opt tail_opts[] = {
     LINES,
@@ -131,11 +136,7 @@ static const struct opt tree_opts[] = {
 };
 
 static const struct opt grep_opts[] = {
-    {.name = "recursive",
-     .letter = 'r',
-     .kind = OPT_FLAG,
-     .field = FIELD(recursive),
-     .help = "all files below a folder"},
+    RECURSIVE("all files below a folder"),
     {.name = "ignore-case",
      .letter = 'i',
      .kind = OPT_FLAG,
@@ -152,19 +153,7 @@ static const struct opt grep_opts[] = {
      .help = "print each match as soon as the server finds it"},
 };
 
-static const struct opt retry_opts[] = {
-    {.name = "recursive",
-     .letter = 'r',
-     .kind = OPT_FLAG,
-     .field = FIELD(recursive),
-     .help = "folders with all that is in them"},
-    {.name = "retry-for",
-     .kind = OPT_SECONDS,
-     .field = FIELD(retry_ns),
-     .arg = "SECONDS",
-     .example = "--retry-for 30",
-     .help = "after a broken connection try so long to go on (3)"},
-};
+static const struct opt download_opts[] = {RECURSIVE(WITH_ALL), RETRY_FOR};
 
 static const struct pfs_command commands[] = {
     {"ls", "[PATH]", "list a folder, the newest first", 0, 1, NULL, 0, cmd_ls},
@@ -185,7 +174,7 @@ static const struct pfs_command commands[] = {
     {"grep", "PATTERN PATH", "lines that match", 2, 2, OPTIONS(grep_opts), cmd_grep},
     {"upload", "LOCAL PATH", "files of this machine to the server", 2, 2, OPTIONS(recursive_opts),
      cmd_upload},
-    {"download", "PATH LOCAL", "files of the server to this machine", 2, 2, OPTIONS(retry_opts),
+    {"download", "PATH LOCAL", "files of the server to this machine", 2, 2, OPTIONS(download_opts),
      cmd_download},
     {"mount", "[FSTYPE PATH [KEY=VALUE...]]", "mount a file system", 0, ANY, NULL, 0, cmd_mount},
     {"unmount", "PATH", "take a mount away", 1, 1, NULL, 0, cmd_unmount},

@@ -15,6 +15,13 @@ struct pfs_options;
 /* Exit statuses. */
 enum { PFS_OK = 0, PFS_FAILED = 1, PFS_USAGE = 2, PFS_GAPS = 3 };
 
+/* The largest mode: permissions, set-id and sticky bits. */
+#define PFS_MODE_MAX 07777u
+
+/* Folders within folders that are followed: servers could show them without end. */
+#define PFS_DEPTH_MAX 64
+#define PFS_TOO_DEEP "is more than 64 folders deep"
+
 /* One run of one command. */
 struct pfs_run {
     struct client *client;
@@ -48,6 +55,9 @@ int pfs_fail(const struct pfs_run *r, const char *path, const char *message);
 
 /* The same with the sentence of the last call. */
 int pfs_fail_call(const struct pfs_run *r, const char *path);
+
+/* A stream where a file was wanted: says how to read it. Returns PFS_FAILED. */
+int pfs_fail_stream(const struct pfs_run *r, const char *path);
 
 /* "cat: MESSAGE". Returns PFS_USAGE. */
 int pfs_wrong_use(const struct pfs_run *r, const char *message);

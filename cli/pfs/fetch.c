@@ -27,6 +27,7 @@ struct fetch {
     /* as they were at the start; size -1: the server did not say */
     int64_t size;
     char *changed;
+    bool folder;
 };
 
 static void look(struct fetch *f, int64_t *size, char **changed)
@@ -37,6 +38,7 @@ static void look(struct fetch *f, int64_t *size, char **changed)
     *changed = NULL;
     if (client_json(f->r->client, &call, &answer) == CLIENT_DONE) {
         struct pfs_entry e = pfs_entry_read(answer);
+        f->folder = e.folder;
         *size = e.size;
         *changed = pfs_strdup(e.changed);
     }
@@ -137,6 +139,10 @@ int pfs_fetch(const struct pfs_run *r, const char *path, struct pfs_output *out)
     look(&f, &f.size, &f.changed);
     if (!client_status(r->client))
         return pfs_fail_call(r, path);
+    if (f.folder) {
+        free(f.changed);
+        return pfs_fail(r, path, "is a directory; what is in it lists: pfs ls");
+    }
     pfs_progress_begin(&f.progress, "received", f.size > 0 ? (uint64_t)f.size : 0, out->fd);
     int status = run(&f);
     pfs_progress_end();

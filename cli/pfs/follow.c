@@ -16,7 +16,6 @@
 
 #include "common/clock.h"
 #include "common/say.h"
-#include "pfs/entry.h"
 #include "pfs/interrupt.h"
 #include "pfs/options.h"
 
@@ -52,7 +51,17 @@ static int64_t offset_of(const char *text)
     return digits && digits < 19 && !text[digits] ? strtoll(text, NULL, 10) : -1;
 }
 
-static void header(void *user, const char *name, const char *value)
+/* Streams of one name are told apart by it; one that is too long tells nothing. */
+static bool is_other(struct pfs_follow *f, const char *id)
+{
+    if (strlen(id) >= sizeof f->id)
+        return false;
+    bool other = *f->id && strcmp(f->id, id) != 0;
+    memcpy(f->id, id, strlen(id) + 1);
+    return other;
+}
+
+static int header(void *user, const char *name, const char *value)
 {
     struct pfs_follow *f = user;
     if (!strcasecmp(name, "Content-Type"))
@@ -60,6 +69,9 @@ static void header(void *user, const char *name, const char *value)
     /* Known before the first byte, so that a break before it can be healed, too. */
     else if (!strcasecmp(name, "X-Stream-Start") && f->frames.at < 0)
         f->frames.at = offset_of(value);
+    else if (!strcasecmp(name, "X-Stream-Id"))
+        f->other = is_other(f, value);
+    return f->other ? -1 : 0;
 }
 
 static int take(void *user, const void *data, size_t n, int64_t offset)
@@ -70,13 +82,13 @@ static int take(void *user, const void *data, size_t n, int64_t offset)
         return -1;
     }
     f->received += n;
+    pfs_retry_reset(&f->retry);
     return 0;
 }
 
 static int receive(void *user, const void *data, size_t n)
 {
     struct pfs_follow *f = user;
-    pfs_retry_reset(&f->retry);
     if (f->framed)
         return pfs_frames_feed(&f->frames, data, n, &f->wrong);
     /* Raw bytes where a place was asked for would be the wrong ones. */
@@ -108,6 +120,7 @@ static enum client_end attempt(struct pfs_follow *f, bool first)
     char place[32];
     snprintf(place, sizeof place, "%" PRId64, f->frames.at);
     f->framed = false;
+    f->other = false;
     pfs_frames_begin(&f->frames);
     struct client_flow flow = {.method = "GET",
                                .path = "/files",
@@ -130,29 +143,28 @@ static enum client_end attempt(struct pfs_follow *f, bool first)
     return client_flow(f->r->client, &flow);
 }
 
-/* A stream of the same name that holds less than we have read is another one.
- * 1: there it is; 0: the server does not answer; -1: it is gone, which is told. */
-static int still_there(struct pfs_follow *f)
+/* The stream that was read is gone, and its name is that of another one. */
+static void begin_anew(struct pfs_follow *f)
 {
-    struct client_call call = {.method = "GET", .path = "/stat", .query = {{"path", f->path}}};
-    struct json_object *answer = NULL;
-    enum client_end end = client_json(f->r->client, &call, &answer);
-    int64_t size = end == CLIENT_DONE ? pfs_entry_read(answer).size : -1;
-    json_object_put(answer);
-    if (end == CLIENT_UNREACHABLE || end == CLIENT_BROKEN)
-        return 0;
-    if (size >= f->frames.at)
-        return 1;
-    pfs_fail(f->r, f->path,
-             size < 0 ? "the connection was lost, and the stream is gone"
-                      : "the connection was lost, and the server has another stream now");
-    return -1;
+    char message[160];
+    snprintf(message, sizeof message,
+             "the connection was lost after %" PRIu64 " bytes, and the server has another stream "
+             "now, which is read from its beginning",
+             f->received);
+    pfs_fail(f->r, f->path, message);
+    f->replaced = true;
+    f->id[0] = '\0';
+    f->from = NULL;
+    f->frames.at = -1;
+    f->frames.joined = false;
+    if (f->anew)
+        f->anew(f->user);
 }
 
 /* NULL: it is known where to go on. */
 static const char *hopeless(const struct pfs_follow *f)
 {
-    if (f->frames.at < 0)
+    if (f->frames.at < 0 && !f->replaced)
         return "this server cannot go on from there";
     if (f->policy && !strcmp(f->policy, "disconnect"))
         return "with this policy that happens to who reads too slowly";
@@ -176,45 +188,69 @@ static bool try_again(struct pfs_follow *f)
         pfs_fail(f->r, f->path, message);
         return false;
     }
-    snprintf(message, sizeof message, "%s", what_broke(f));
-    while (pfs_retry_again(&f->retry)) {
-        int there = still_there(f);
-        if (there)
-            return there > 0;
-        snprintf(message, sizeof message, "%s", what_broke(f));
-    }
+    if (pfs_retry_again(&f->retry))
+        return true;
     if (!pfs_interrupted())
-        pfs_fail(f->r, f->path, message);
+        pfs_fail(f->r, f->path,
+                 client_status(f->r->client) == 404
+                     ? "the connection was lost, and the stream is gone"
+                     : what_broke(f));
     return false;
+}
+
+/* What a refusal means for who was reading already. True: ask again. */
+static bool refused(struct pfs_follow *f)
+{
+    long status = client_status(f->r->client);
+    /* It ends before where we are. */
+    if (status == 416 && f->frames.at >= 0) {
+        begin_anew(f);
+        return true;
+    }
+    /* Whoever made it may make it again soon, and a server that has just begun may
+     * not be all there yet. */
+    if (status == 404 || status >= 500)
+        return try_again(f);
+    pfs_fail_call(f->r, f->path);
+    return false;
+}
+
+enum next { ASK_AGAIN, ENDED, FAILED };
+
+static enum next after(struct pfs_follow *f, enum client_end end, bool first)
+{
+    if (f->other) {
+        begin_anew(f);
+        return ASK_AGAIN;
+    }
+    if (f->wrong) {
+        pfs_fail(f->r, f->path, "the server did not send what was asked for");
+        return FAILED;
+    }
+    if (end == CLIENT_STOPPED || end == CLIENT_INTERRUPTED)
+        return ENDED;
+    /* The end is in the frames; what happens behind it does not matter. */
+    if (f->framed ? f->frames.ended : end == CLIENT_DONE)
+        return ENDED;
+    if (first && (end == CLIENT_REFUSED || end == CLIENT_UNREACHABLE)) {
+        pfs_fail_call(f->r, f->path);
+        return FAILED;
+    }
+    bool again = end == CLIENT_REFUSED ? refused(f) : try_again(f);
+    return again ? ASK_AGAIN : pfs_interrupted() ? ENDED : FAILED;
 }
 
 static int run(struct pfs_follow *f)
 {
     for (bool first = true;; first = false) {
+        int64_t begun_ns = clock_ns();
         enum client_end end = attempt(f, first);
-        if (f->wrong)
-            return pfs_fail(f->r, f->path, "the server did not send what was asked for");
-        if (end != CLIENT_DONE && f->framed && f->frames.ended)
-            return PFS_OK; /* lost after the last word */
-        switch (end) {
-        case CLIENT_DONE:
-            if (f->framed && !f->frames.ended)
-                break; /* an answer that is whole, but its stream is not */
-            return PFS_OK;
-        case CLIENT_STOPPED:
-        case CLIENT_INTERRUPTED:
-            return PFS_OK;
-        case CLIENT_REFUSED:
-            return pfs_fail_call(f->r, f->path);
-        case CLIENT_UNREACHABLE:
-            if (first)
-                return pfs_fail_call(f->r, f->path);
-            break;
-        case CLIENT_BROKEN:
-            break;
-        }
-        if (!try_again(f))
-            return pfs_interrupted() ? PFS_OK : PFS_FAILED;
+        /* One that held is a success, however little was written meanwhile. */
+        if (f->framed && clock_ns() - begun_ns > f->retry.window_ns)
+            pfs_retry_reset(&f->retry);
+        enum next next = after(f, end, first);
+        if (next != ASK_AGAIN)
+            return next == ENDED ? PFS_OK : PFS_FAILED;
     }
 }
 

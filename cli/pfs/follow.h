@@ -21,6 +21,8 @@ struct pfs_follow {
     int (*take)(void *user, const void *data, size_t n, int64_t offset);
     /* All that was at hand was given; -1: no more. */
     int (*settle)(void *user);
+    /* What was given so far is of another stream than what comes. NULL: not wanted. */
+    void (*anew)(void *user);
     void *user;
     int output_fd;
     bool no_create; /* it must be there; a server that does not know that makes it */
@@ -29,10 +31,13 @@ struct pfs_follow {
     bool stopped;        /* by take or settle */
     uint64_t received;   /* bytes */
     uint64_t gaps, lost; /* how often, how many bytes */
+    bool replaced;       /* by another stream of its name, while the connection was broken */
 
     /* inside */
     bool framed; /* this answer is */
     bool wrong;  /* this answer is not what it should be */
+    bool other;  /* this answer is of another stream */
+    char id[40]; /* of the stream that is read; "": not told */
     struct pfs_frames frames;
     uint64_t untold; /* lost bytes not yet said */
     int64_t told_ns;
@@ -42,5 +47,11 @@ struct pfs_follow {
 
 /* Set what is above "what became of it" first. What goes wrong is told; losses too. */
 int pfs_follow(struct pfs_follow *f);
+
+/* Whether there is something that must not be without --strict's knowing. */
+static inline bool pfs_follow_lost(const struct pfs_follow *f)
+{
+    return f->gaps || f->replaced;
+}
 
 #endif

@@ -52,6 +52,14 @@ void pfs_bytes_add(struct pfs_bytes *b, const void *data, size_t n)
     b->data[b->n] = '\0';
 }
 
+int pfs_bytes_add_bounded(struct pfs_bytes *b, const void *data, size_t n)
+{
+    if (b->n > PFS_BYTES_MAX || n > PFS_BYTES_MAX - b->n)
+        return -1;
+    pfs_bytes_add(b, data, n);
+    return 0;
+}
+
 void pfs_bytes_free(struct pfs_bytes *b)
 {
     free(b->data);

@@ -23,6 +23,13 @@ struct pfs_bytes {
 };
 
 void pfs_bytes_add(struct pfs_bytes *b, const void *data, size_t n);
+
+/* The same, unless there would be more than PFS_BYTES_MAX: what a server sends must
+ * not fill our memory. -1: it would, and nothing was added. */
+#define PFS_BYTES_MAX ((size_t)64 << 20)
+#define PFS_BYTES_MAX_TEXT "64 MiB"
+int pfs_bytes_add_bounded(struct pfs_bytes *b, const void *data, size_t n);
+
 void pfs_bytes_free(struct pfs_bytes *b);
 
 #endif

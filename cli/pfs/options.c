@@ -35,10 +35,7 @@ static const struct opt global_opts[] = {
      .example = "--timeout 120",
      .help = "give up a call in which nothing moves for so long (60;\n"
              "0: never); streams may be silent for ever"},
-    {.name = "version",
-     .kind = OPT_FLAG,
-     .field = FIELD(version),
-     .help = "print the version, and end"},
+    OPT_VERSION(FIELD(version)),
     {.name = "help",
      .letter = 'h',
      .kind = OPT_FLAG,
@@ -60,27 +57,55 @@ static struct opt_table table_of(const struct pfs_command *command, struct opt o
     return table;
 }
 
-/* An option in front of the command whose argument is the next word. */
+/* "--name", or letters the last of which is it. */
+static bool is_option(const struct opt *o, const char *word)
+{
+    if (!strncmp(word, "--", 2))
+        return o->name && !strcmp(word + 2, o->name);
+    return o->letter && word[strlen(word) - 1] == o->letter;
+}
+
+static bool waits_for_word(const struct opt *opts, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (opts[i].kind != OPT_FLAG && is_option(&opts[i], word))
+            return true;
+    return false;
+}
+
+/* An option in front of the command, of whichever it is, whose argument is the next
+ * word. No two commands give one name to an option with and to one without. */
 static bool takes_next_word(const char *word)
 {
-    for (size_t i = 0; i < N_GLOBAL; i++) {
-        const struct opt *o = &global_opts[i];
-        if (o->kind != OPT_FLAG && !strncmp(word, "--", 2) && !strcmp(word + 2, o->name))
-            return true;
-    }
-    return false;
+    size_t n;
+    const struct pfs_command *all = pfs_command_all(&n);
+    bool takes = waits_for_word(global_opts, N_GLOBAL, word);
+    for (size_t i = 0; i < n && !takes; i++)
+        takes = waits_for_word(all[i].opts, all[i].n_opts, word);
+    return takes;
 }
 
 /* Which command it is decides what the options mean, so it is looked for first. */
 static const char *first_word(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-')
+        if (argv[i][0] != '-' || !argv[i][1])
             return argv[i];
+        if (!strcmp(argv[i], "--"))
+            return argv[i + 1];
         if (takes_next_word(argv[i]))
             i++;
     }
     return NULL;
+}
+
+/* `pfs serve` has options of its own, so that it must be told from the others first. */
+static bool means_serve(int argc, char **argv)
+{
+    bool behind_options = false;
+    for (int i = 1; i < argc && argv[1][0] == '-' && !behind_options; i++)
+        behind_options = !strcmp(argv[i], "serve");
+    return behind_options;
 }
 
 static int check_words(struct pfs_options *o, char *why, size_t why_size)
@@ -124,7 +149,7 @@ int pfs_options_parse(struct pfs_options *out, int argc, char **argv, char *why,
         out->command = pfs_command_find(name);
         if (!out->command) {
             snprintf(why, why_size,
-                     strcmp(name, "serve") ? "no command %s" : "%s goes before all options",
+                     means_serve(argc, argv) ? "serve goes before all options" : "no command %s",
                      SHOWN(name));
             return -1;
         }

@@ -51,10 +51,31 @@ int pfs_fail(const struct pfs_run *r, const char *path, const char *message)
     return PFS_FAILED;
 }
 
+int pfs_fail_stream(const struct pfs_run *r, const char *path)
+{
+    say_bare("%s: %s: is a stream; use: pfs cat --stream %s", r->name, SHOWN(path), SHOWN(path));
+    return PFS_FAILED;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && !strcmp(text + n - k, end);
+}
+
 int pfs_fail_call(const struct pfs_run *r, const char *path)
 {
+    const char *error = client_error(r->client);
+    /* The words of all servers, also for a stream that is not there yet. */
+    if (path && strstr(error, "use stream mode"))
+        return pfs_fail_stream(r, path);
+    /* What a file system of the server misses is "file not found: /x", "stream not found: /x". */
+    if (path && client_status(r->client) == 404 && ends_with(error, ": not found")) {
+        say_bare("%s: %s; nothing is mounted there, see: pfs mounts", r->name, SHOWN(error));
+        return PFS_FAILED;
+    }
     /* That no server is there has nothing to do with the path. */
-    return pfs_fail(r, client_status(r->client) ? path : NULL, client_error(r->client));
+    return pfs_fail(r, client_status(r->client) ? path : NULL, error);
 }
 
 int pfs_wrong_use(const struct pfs_run *r, const char *message)

@@ -11,15 +11,15 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import case, check, contains, equal, eventually, main
-from pfs_tool import Pfs, Terminal, environment
+from pfs_tool import Pfs, Terminal, caught, environment
 
 FRAMES = "application/x-gostream-frames"
 
 
 class Scripted:
     """Answers the n-th connection's requests by `script`, a function of the
-    request's first line to bytes, None (say nothing) or a list of bytes that
-    ends in closing the connection."""
+    request's first line to bytes, None (say nothing) or something that yields
+    bytes, which ends in closing the connection."""
 
     def __init__(self, script):
         self.script = script
@@ -45,12 +45,13 @@ class Scripted:
                 self.asked.append(line)
                 answer = self.script(line)
                 try:
-                    if isinstance(answer, list):
-                        client.sendall(b"".join(answer))
+                    if isinstance(answer, bytes):
+                        client.sendall(answer)
+                    elif answer is not None:
+                        for piece in answer:
+                            client.sendall(piece)
                         client.shutdown(socket.SHUT_WR)
                         return
-                    if answer is not None:
-                        client.sendall(answer)
                 except OSError:
                     return
 
@@ -95,6 +96,55 @@ def what_is_no_json_is_an_error(_, _name, data):
     _, pfs = always(reply(200, data))
     for words in (["ls"], ["stat", "/f"], ["mounts"], ["grep", "x", "/f"]):
         equal(pfs.ended(*words)[:2], (1, b""), str(words))
+
+
+def endless(head=b"", piece=b"[" * (1 << 16)):
+    """An answer that has no end."""
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + head
+    while True:
+        yield piece
+
+
+@case(each=[("ls",), ("tree",), ("stat", "/f"), ("mounts",), ("plugins",), ("mv", "/a", "/b"),
+            ("grep", "x", "/f"), ("grep", "--stream", "x", "/f"), ("mount", "x", "/x"),
+            ("download", "-r", "/d", "."), ("upload", __file__, "/d")])
+def endless_answers_do_not_fill_memory(_, *words):
+    pfs = Pfs(Scripted(lambda _: endless()).url)
+    contains(pfs.fails(*words), "longer than 64 MiB", str(words))
+
+
+@case(each=[("objects", b"{},"), ("numbers", b"0,"), ("arrays", b"[],")])
+def answers_of_countless_values_do_not_fill_memory(_, _name, value):
+    _, pfs = always(reply(200, b'{"files":[' + value * (60_000_000 // len(value)) + b"0]}"))
+    contains(pfs.fails("ls"), "has too many parts", "ls")
+
+
+@case
+def of_an_endless_line_tail_holds_a_part(_):
+    def script(line):
+        if "/stat" in line:
+            return reply(200, {"name": "f", "size": 2**63 - 1, "isDir": False})
+        size = int(line.split("size=")[1])
+        return reply(200, b"x" * min(size, 65 << 20), "application/octet-stream")
+    Pfs(Scripted(script).url).fails("tail", "/f", says="longer than 64 MiB")
+
+
+@case
+def of_an_endless_history_tail_holds_the_last_lines(_):
+    def history():
+        yield f"HTTP/1.1 200 OK\r\nContent-Type: {FRAMES}\r\n\r\n".encode()
+        for i in range(100):
+            yield frame(1, i << 20, payload=(b"%07d\n" % i) * (1 << 17))
+        yield frame(3)
+
+    def script(line):
+        if "/stat" in line:
+            return reply(200, {"name": "s", "size": 100 << 20, "meta": {"Type": "stream"}})
+        if "/capabilities" in line:
+            return reply(200, {"features": ["stream-framed"]})
+        return history()
+    pfs = Pfs(Scripted(script).url)
+    equal(pfs("tail", "-n", "2", "/s"), b"0000099\n" * 2, "tail of a history of 100 MiB")
 
 
 @case
@@ -143,6 +193,21 @@ def silence_is_given_up(_):
         contains(err, "the server said nothing for 0.3 seconds", str(words))
 
 
+@case(each=[("cp", "/f", "/g"), ("download", "-r", "/d", "here"), ("upload", __file__, "/f"),
+            ("cat", "/f")])
+def ctrl_c_ends_the_wait_for_a_silent_answer(work, *words):
+    """A second one would end it at once; the first is enough."""
+    server = Scripted(lambda line: reply(200, {"name": "d", "isDir": True})
+                      if "/stat?path=%2Fd" in line else None)
+    words = [os.path.join(work, word) if word == "here" else word for word in words]
+    running = Pfs(server.url).start(*words)
+    eventually(lambda: caught(running.pid, "SIGINT"), "signals are noted")
+    running.interrupt()
+    status, out, err = running.end(timeout=5)
+    equal((status, out), (1, b""), str(words))
+    contains(err, "interrupted\n", str(words))
+
+
 @case
 def a_stream_may_be_silent(_):
     server, pfs = always(None)
@@ -169,7 +234,7 @@ def a_body_that_is_cut_is_an_error_when_it_cannot_be_gone_on_with(_):
 
 @case
 def downloads_stay_in_their_folder(work):
-    names = ["..", ".", "", "a/b", "../evil", "/etc/evil", "good"]
+    names = ["..", ".", "", "a/b", "../evil", "/etc/evil", "a\0b", "..\0", "good"]
 
     def script(line):
         if "/stat" in line:
@@ -185,11 +250,25 @@ def downloads_stay_in_their_folder(work):
     equal(sorted(os.listdir(os.path.join(work, "d"))), ["good"], "in the folder")
 
 
+@case(each=[("download", "-r", "/d", "here"), ("tree", "/d")])
+def folders_within_folders_have_an_end(work, *words):
+    def script(line):
+        if "/stat" in line:
+            return reply(200, {"name": "d", "isDir": True})
+        return reply(200, {"files": [{"name": "d", "isDir": True}]})
+    server = Scripted(script)
+    words = [os.path.join(work, word) if word == "here" else word for word in words]
+    status, _, err = Pfs(server.url).ended(*words)
+    equal(status, 1, str(words))
+    contains(err, "/d: is more than 64 folders deep", str(words))
+    check(len(server.asked) < 80, f"{len(server.asked)} requests")
+
+
 # ---- framed streams ----
 
 def framed(body, **more):
     def script(line):
-        if "/stat" in line:
+        if "create=false" in line:
             return reply(404, {"error": "stream not found: /s"})
         return [chunked(body, **more)]
     return Pfs(Scripted(script).url)
@@ -208,9 +287,56 @@ def frames_that_are_none_are_an_error(_, _name, body):
 @case
 def a_whole_answer_without_an_end_is_no_end(_):
     pfs = framed(frame(1, payload=b"data"))
-    status, out, err = pfs.ended("cat", "--stream", "/s")
+    status, out, err = pfs.ended("cat", "--stream", "--retry-for", "0.2", "/s")
     equal((status, out), (1, b"data"), "cat")
     contains(err, "the stream is gone", "its words")
+
+
+@case
+def a_server_that_only_repeats_itself_is_given_up(_):
+    server = Scripted(lambda _: [chunked(frame(1, payload=b"data"))])
+    status, out, err = Pfs(server.url).ended("cat", "--stream", "--retry-for", "0.5", "/s")
+    equal((status, out), (1, b"data"), "cat")
+    contains(err, "ended its answer too early", "its words")
+
+
+def replaced(first, then, more=lambda line: None):
+    """A stream whose first answer breaks off, and which is another one then."""
+    answers = []
+
+    def script(line):
+        if special := more(line):
+            return special
+        answers.append(line)
+        at = line.split("from=")[1].split("&")[0] if "from=" in line else "0"
+        if len(answers) == 1:
+            return [chunked(frame(1, payload=first), more="X-Stream-Start: 0\r\nX-Stream-Id: a\r\n",
+                            end=False)]
+        if int(at) > len(then):
+            return reply(416, {"error": f"offset {at} is behind the end of the stream"})
+        return [chunked(frame(1, int(at), payload=then[int(at):]) + frame(3, len(then)),
+                        more=f"X-Stream-Start: {at}\r\nX-Stream-Id: b\r\n")]
+    return Pfs(Scripted(script).url)
+
+
+@case(each=[("shorter", b"BC"), ("as_long", b"BCDE"), ("longer", b"BCDEFGHI")])
+def another_stream_of_the_name_is_told_and_read_from_its_beginning(_, _name, then):
+    for strict, want in ((["--strict"], 3), ([], 0)):
+        status, out, err = replaced(b"abcd", then).ended("cat", "--stream", *strict, "/s")
+        equal((status, out), (want, b"abcd" + then), f"cat {strict}: {err}")
+        equal(err, "cat: /s: the connection was lost after 4 bytes, and the server has another "
+                   "stream now, which is read from its beginning\n", "its words")
+
+
+@case
+def tail_gives_lines_of_one_stream_only(_):
+    def more(line):
+        if "/stat" in line:
+            return reply(200, {"name": "s", "size": 4, "meta": {"Type": "stream"}})
+        return reply(200, {"features": ["stream-framed"]}) if "/capabilities" in line else None
+    for words in (["tail"], ["tail", "-f"]):
+        status, out, _ = replaced(b"a\nb", b"B\nC\nD\n", more).ended(*words, "-n", "9", "/s")
+        equal((status, out), (0, b"B\nC\nD\n"), str(words))
 
 
 @case
@@ -238,8 +364,6 @@ def a_stream_that_always_breaks_is_read_as_long_as_it_moves(_):
     content = bytes(range(100))
 
     def script(line):
-        if "/stat" in line:
-            return reply(200, {"name": "s", "size": len(content)})
         at = int(line.split("from=")[1].split("&")[0]) if "from=" in line else 0
         body = frame(1, at, payload=content[at:])
         if at >= 90:

@@ -11,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from harness import case, check, contains, equal, eventually, main, same_bytes
 from original_streamfs import Original
-from pfs_tool import Pfs, Relay, Terminal, environment, wait_for_readers
+from pfs_tool import (Pfs, Relay, Terminal, environment, gives_bytes_at_once,
+                      tells_streams_from_files, wait_for_readers)
 from torrentmaker import pattern
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -31,13 +32,7 @@ def requests(server, method):
 @case
 def a_reader_that_comes_first_makes_the_stream_and_gets_bytes_at_once(_):
     server, pfs = original()
-    reader = pfs.start("cat", "--stream", "/streamfs/s")
-    wait_for_readers(pfs, "/streamfs/s", 1)
-    for piece in (b"one\n", b"\0\xff\r\n two", b"3"):
-        pfs("write", "/streamfs/s", stdin=piece)
-        equal(reader.read(len(piece)), piece, "what the reader got")
-    pfs("rm", "/streamfs/s")
-    equal(reader.end(), (0, b"", ""), "the reader at the deletion")
+    gives_bytes_at_once(pfs)
     server.shutdown()
 
 
@@ -170,11 +165,13 @@ def no_create_does_not_make_the_stream(_):
 
 @case
 def a_stream_needs_stream_mode_and_a_file_must_not_have_it(_):
-    _, pfs = original()
-    pfs.fails("cat", "/streamfs/s", says="cat: /streamfs/s: use stream mode")
-    pfs("write", "/memfs/f", "x")
-    pfs.fails("cat", "--stream", "/memfs/f",
-              says="cat: filesystem does not support streaming: /memfs/f")
+    server, pfs = original()
+    tells_streams_from_files(pfs)
+    server.seen.clear()
+    pfs.fails("write", "--stream", "/memfs/f", stdin=b"y", says="is no stream")
+    equal(requests(server, "PUT"), [], "PUTs")
+    equal(pfs("cat", "/memfs/f"), b"x", "the file")
+    pfs.fails("cat", "/streamfs/none", says="pfs cat --stream /streamfs/none")
 
 
 @case
@@ -186,7 +183,7 @@ def tailf_follows_a_stream(_):
     pfs("rm", "/streamfs/s")
     equal(reader.end(), (0, b"", ""), "at the deletion")
     pfs("write", "/streamfs/s", "x")
-    pfs.fails("tail", "/streamfs/s", says="use stream mode")
+    pfs.fails("tail", "/streamfs/s", says="pfs tailf")
 
 
 # ---- files ----
@@ -196,7 +193,8 @@ def not_found_is_told_in_the_servers_words(_):
     _, pfs = original()
     equal(pfs.fails("rm", "/memfs/x"), "rm: file not found: /x\n", "rm")
     equal(pfs.fails("stat", "/streamfs/x"), "stat: stream not found: /x\n", "stat")
-    equal(pfs.fails("ls", "/nowhere"), "ls: readdir: /nowhere: not found\n", "ls")
+    equal(pfs.fails("ls", "/nowhere"), "ls: readdir: /nowhere: not found; nothing is "
+          "mounted there, see: pfs mounts\n", "ls")
     equal(pfs("touch", "/streamfs/t"), b"", "touch")
     equal(pfs.fails("touch", "/streamfs/t"), "touch: stream already exists: /t\n", "touch again")
 
@@ -292,7 +290,8 @@ def no_server_is_one_sentence(_):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     pfs = Pfs(f"http://127.0.0.1:{port}")
-    want = f"no server at http://127.0.0.1:{port}/api/v1: Connection refused\n"
+    want = (f"no server at http://127.0.0.1:{port}/api/v1: Connection refused; "
+            f"to start one: pfs serve --port {port}\n")
     equal(pfs.fails("ls"), f"ls: {want}", "ls")
     equal(pfs.fails("cat", "--stream", "/s"), f"cat: {want}", "cat --stream")
     equal(pfs.fails("write", "--stream", "/s", stdin=b"x"), f"write: {want}", "write --stream")

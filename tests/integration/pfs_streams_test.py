@@ -14,15 +14,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import case, check, contains, equal, eventually, main, patience, same_bytes
-from pfs_tool import Pfs, Relay, Server, readers_of, wait_for_readers
+from pfs_tool import (Pfs, Relay, caught, gives_bytes_at_once, ours, readers_of,
+                      tells_streams_from_files, wait_for_readers)
 from torrentmaker import pattern
 
 KIB, MIB = 1 << 10, 1 << 20
-
-
-def ours(*options):
-    server = Server(*options)
-    return server, Pfs(server.url)
 
 
 def written(pfs, path):
@@ -41,25 +37,11 @@ def stuck(pid):
     return before == position() and before != "rchar: 0\n"
 
 
-def caught(pid, name):
-    """Whether a process has a handler for a signal."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        mask = re.search(r"^SigCgt:\s*(\w+)", file.read(), re.M)[1]
-    return int(mask, 16) >> (getattr(signal, name) - 1) & 1
-
-
 # ---- streams ----
 
 @case
 def a_reader_that_comes_first_makes_the_stream_and_gets_bytes_at_once(_):
-    _, pfs = ours()
-    reader = pfs.start("cat", "--stream", "/streamfs/s")
-    wait_for_readers(pfs, "/streamfs/s", 1)
-    for piece in (b"one\n", b"\0\xff\r\n two", b"3"):
-        pfs("write", "/streamfs/s", stdin=piece)
-        equal(reader.read(len(piece)), piece, "what the reader got")
-    pfs("rm", "/streamfs/s")
-    equal(reader.end(), (0, b"", ""), "the reader at the deletion")
+    gives_bytes_at_once(ours()[1])
 
 
 @case
@@ -169,8 +151,8 @@ def a_broken_connection_is_gone_on_with_where_it_broke(_):
     equal(reader.end(), (0, b"", ""), "the reader")
 
 
-@case
-def what_left_the_ring_during_a_break_is_counted(_):
+def broken_off():
+    """A reader that was stopped after "before", and whose connection broke then."""
     server, pfs = ours()
     relay = Relay(server.port)
     pfs("write", "/streamfs/s", "before")
@@ -178,6 +160,12 @@ def what_left_the_ring_during_a_break_is_counted(_):
     equal(reader.read(6), b"before", "before the break")
     os.kill(reader.pid, signal.SIGSTOP)
     relay.cut()
+    return pfs, reader
+
+
+@case
+def what_left_the_ring_during_a_break_is_counted(_):
+    pfs, reader = broken_off()
     pfs("write", "--stream", "--seal", "/streamfs/s", stdin=bytes(20 * MIB))
     os.kill(reader.pid, signal.SIGCONT)
     status, out, err = reader.end()
@@ -186,20 +174,31 @@ def what_left_the_ring_during_a_break_is_counted(_):
     equal(len(out) + lost, 20 * MIB, "what came and what was lost")
 
 
-@case
-def a_stream_that_was_replaced_is_not_taken_for_the_same(_):
-    server, pfs = ours()
-    relay = Relay(server.port)
-    pfs("write", "/streamfs/s", "before")
-    reader = Pfs(relay.url).start("cat", "--stream", "/streamfs/s")
-    equal(reader.read(6), b"before", "before the break")
-    os.kill(reader.pid, signal.SIGSTOP)
-    relay.cut()
+@case(each=[("shorter", b"new"), ("longer", b"new, and longer than the old one")])
+def a_stream_that_was_replaced_is_not_taken_for_the_same(_, _name, content):
+    pfs, reader = broken_off()
     pfs("rm", "/streamfs/s")
-    pfs("write", "/streamfs/s", "new")
+    pfs("write", "--seal", "/streamfs/s", stdin=content)
     os.kill(reader.pid, signal.SIGCONT)
     status, out, err = reader.end()
-    equal((status, out), (1, b""), "the reader")
+    equal((status, out), (3, content), f"the reader: {err}")
+    contains(err, "the server has another stream now", "its words")
+
+
+@case
+def a_server_that_was_begun_anew_has_another_stream(_):
+    first, pfs = ours()
+    relay = Relay(first.port)
+    pfs("write", "/streamfs/s", "before")
+    reader = Pfs(relay.url).start("cat", "--stream", "--strict", "--retry-for", "20", "/streamfs/s")
+    equal(reader.read(6), b"before", "before the break")
+    second, pfs = ours()
+    relay.port = second.port
+    first.kill()
+    content = b"what a producer writes that began anew, too"
+    pfs("write", "--seal", "/streamfs/s", stdin=content)
+    status, out, err = reader.end()
+    equal((status, out), (3, content), f"the reader: {err}")
     contains(err, "the server has another stream now", "its words")
 
 
@@ -357,14 +356,9 @@ def an_offset_that_is_gone_is_a_gap(_):
 @case
 def a_stream_needs_stream_mode_and_a_file_must_not_have_it(_):
     _, pfs = ours()
-    pfs("write", "/streamfs/s", "x")
-    pfs.fails("cat", "/streamfs/s", says="cat: /streamfs/s: use stream mode")
-    pfs("write", "/memfs/f", "x")
-    pfs.fails("cat", "--stream", "/memfs/f",
-              says="cat: filesystem does not support streaming: /memfs/f")
-    for option in ("--strict", "--from=now", "--policy=block"):
+    tells_streams_from_files(pfs)
+    for option in ("--strict", "--from=now", "--policy=block", "--no-create"):
         pfs.fails("cat", option, "/memfs/f", status=2, says="--stream")
-    pfs.fails("write", "--stream", "/streamfs/s", "word", status=2, says="stdin")
 
 
 if __name__ == "__main__":

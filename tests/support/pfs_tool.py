@@ -127,6 +127,13 @@ class Running:
         out[name] = getattr(self.child, name).read()
 
 
+def caught(pid, name):
+    """Whether a process has a handler for a signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        mask = re.search(r"^SigCgt:\s*(\w+)", file.read(), re.M)[1]
+    return int(mask, 16) >> (getattr(signal, name) - 1) & 1
+
+
 class Terminal:
     """A terminal for stderr: what was written to it is .text."""
 
@@ -243,6 +250,40 @@ class Server:
     def terminate(self):
         self.child.terminate()
         return self.child.wait(timeout=20 * patience())
+
+
+def ours(*options):
+    """Our own server and a pfs that talks to it."""
+    server = Server(*options)
+    return server, Pfs(server.url)
+
+
+def lines(out):
+    return out.decode().splitlines()
+
+
+def gives_bytes_at_once(pfs):
+    """A reader that comes first makes the stream, and gets what is written piece by piece."""
+    reader = pfs.start("cat", "--stream", "/streamfs/s")
+    wait_for_readers(pfs, "/streamfs/s", 1)
+    for piece in (b"one\n", b"\0\xff\r\n two", b"3"):
+        pfs("write", "/streamfs/s", stdin=piece)
+        equal(reader.read(len(piece)), piece, "what the reader got")
+    pfs("rm", "/streamfs/s")
+    equal(reader.end(), (0, b"", ""), "the reader at the deletion")
+
+
+def tells_streams_from_files(pfs):
+    """What to type instead is said."""
+    pfs("write", "/streamfs/s", "x")
+    want = ": /streamfs/s: is a stream; use: pfs cat --stream /streamfs/s\n"
+    for words in (["cat"], ["download"], ["cp"]):
+        more = ["/memfs/copy"] if words != ["cat"] else []
+        equal(pfs.fails(*words, "/streamfs/s", *more), words[0] + want, words[0])
+    pfs("write", "/memfs/f", "x")
+    pfs.fails("cat", "--stream", "/memfs/f",
+              says="cat: filesystem does not support streaming: /memfs/f")
+    pfs.fails("write", "--stream", "/streamfs/s", "word", status=2, says="stdin")
 
 
 def readers_of(pfs, path):

@@ -10,9 +10,8 @@ import json
 import os
 import signal
 import socket
-import subprocess
 
-from harness import Failure, built, eventually, need, spawn
+from harness import Failure, built, end, eventually, need, spawn
 from peerwire import serves_all
 from scripted import HashRelay
 from torrentmaker import Torrent
@@ -46,12 +45,7 @@ class Seeder:
         return self
 
     def stop(self):
-        self.child.terminate()
-        try:
-            self.child.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
+        end(self.child, timeout=5)
 
     def freeze(self):
         """It stays connected and says nothing any more."""

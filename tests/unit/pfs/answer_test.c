@@ -32,6 +32,33 @@ static void refusal_is_its_json_error_or_its_first_line(void **state)
     tells(NULL, "HTTP 500");
 }
 
+static void text_with_a_nul_is_none(void **state)
+{
+    struct json_object *json = json_tokener_parse("{\"a\":\"x\\u0000y\",\"b\":\"xy\"}");
+    (void)state;
+    assert_string_equal(pfs_answer_text(json, "a", "none"), "none");
+    assert_string_equal(pfs_answer_text(json, "b", "none"), "xy");
+    json_object_put(json);
+}
+
+static void parts_are_counted_outside_of_strings(void **state)
+{
+    size_t n = PFS_ANSWER_VALUES_MAX;
+    char *text = malloc(n + 8);
+    (void)state;
+    assert_non_null(text);
+    memset(text, ',', n);
+    strcpy(text + n - 1, "");
+    assert_false(pfs_answer_too_many(text));
+    strcpy(text + n - 1, "[");
+    assert_true(pfs_answer_too_many(text));
+    memcpy(text, "\"\\\"", 3);
+    strcpy(text + n, "\"[{,");
+    assert_false(pfs_answer_too_many(text));
+    assert_false(pfs_answer_too_many(""));
+    free(text);
+}
+
 static void long_refusals_are_cut(void **state)
 {
     char text[1001], out[256];
@@ -88,6 +115,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusal_is_its_json_error_or_its_first_line),
         cmocka_unit_test(long_refusals_are_cut),
+        cmocka_unit_test(text_with_a_nul_is_none),
+        cmocka_unit_test(parts_are_counted_outside_of_strings),
         cmocka_unit_test(features_are_members_of_the_list),
         cmocka_unit_test(values_are_shown_as_python_does),
     };

@@ -98,6 +98,34 @@ static void calls_carry_encoded_values(void **state)
     pfs_base_free(&base);
 }
 
+static void starts(const char *url, const char *want)
+{
+    struct pfs_base base;
+    assert_null(pfs_base_parse(&base, url));
+    char *got = pfs_base_serve(&base);
+    if (want) {
+        assert_non_null(got);
+        assert_string_equal(got, want);
+    } else {
+        assert_null(got);
+    }
+    free(got);
+    pfs_base_free(&base);
+}
+
+static void it_is_said_how_a_server_is_started(void **state)
+{
+    (void)state;
+    starts(PFS_DEFAULT_URL, "pfs serve");
+    starts("127.0.0.1:9000", "pfs serve --port 9000");
+    starts("http://[::1]:8081/", "pfs serve --port 8081");
+    starts("http://[::1]", "pfs serve --port 80");
+    starts("localhost", "pfs serve --port 80");
+    starts("unix:/run/pfs.sock", "pfs serve --unix /run/pfs.sock");
+    starts("http://example.net:8080", NULL);
+    starts("https://localhost:8080", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +135,7 @@ int main(void)
         cmocka_unit_test(unix_sockets_have_a_path),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(calls_carry_encoded_values),
+        cmocka_unit_test(it_is_said_how_a_server_is_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

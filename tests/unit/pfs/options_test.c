@@ -65,6 +65,38 @@ static void options_stand_before_or_after_the_command(void **state)
     PARSES(&o, "--agfs-api-url=http://b", "--stream", "cat", "/s");
     assert_true(o.stream);
     pfs_options_free(&o);
+    PARSES(&o, "--stream", "--from", "now", "--retry-for", "5", "cat", "/s");
+    assert_string_equal(o.command->name, "cat");
+    assert_string_equal(o.from, "now");
+    assert_int_equal(o.n, 1);
+    pfs_options_free(&o);
+    PARSES(&o, "-fn", "3", "tail", "/s");
+    assert_string_equal(o.command->name, "tail");
+    assert_string_equal(o.lines, "3");
+    pfs_options_free(&o);
+    PARSES(&o, "-n3", "tail", "/s");
+    assert_string_equal(o.lines, "3");
+    pfs_options_free(&o);
+    PARSES(&o, "--", "cat", "/s");
+    assert_string_equal(o.command->name, "cat");
+    assert_string_equal(o.words[0], "/s");
+    pfs_options_free(&o);
+}
+
+/* In front of the command an option must mean the same for all of them. */
+static void options_of_one_name_are_alike(void **state)
+{
+    size_t n;
+    const struct pfs_command *all = pfs_command_all(&n);
+    (void)state;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < all[i].n_opts; k++)
+            for (size_t other = 0; other < i; other++)
+                for (size_t m = 0; m < all[other].n_opts; m++) {
+                    const struct opt *a = &all[i].opts[k], *b = &all[other].opts[m];
+                    if (!strcmp(a->name, b->name) || (a->letter && a->letter == b->letter))
+                        assert_int_equal(a->kind == OPT_FLAG, b->kind == OPT_FLAG);
+                }
 }
 
 static void environment_gives_the_address_in_this_order(void **state)
@@ -141,6 +173,8 @@ static void wrong_words_are_told(void **state)
     REFUSES("no command given", "--timeout", "5");
     REFUSES("no command nonsense", "nonsense");
     REFUSES("serve goes before all options", "--timeout", "5", "serve");
+    REFUSES("serve goes before all options", "--port", "5", "serve");
+    REFUSES("no command nonsense", "nonsense", "serve");
     REFUSES("too few", "cat");
     REFUSES("too few", "cp", "/a");
     REFUSES("too many", "mv", "/a", "/b", "/c");
@@ -184,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_stand_before_or_after_the_command),
+        cmocka_unit_test(options_of_one_name_are_alike),
         cmocka_unit_test(environment_gives_the_address_in_this_order),
         cmocka_unit_test(words_may_begin_with_a_dash_behind_two),
         cmocka_unit_test(each_command_has_its_own_options),
