@@ -64,15 +64,17 @@ static int64_t copy_stdin(gos_ring *ring)
 {
     static char buf[1 << 16];
     gos_ring_writer *writer;
+    ssize_t got = 0;
     int64_t n = gos_ring_writer_open(&writer, ring, NULL);
 
     if (n < 0)
         return n;
-    while ((n = read(STDIN_FILENO, buf, sizeof buf)) > 0)
-        if ((n = gos_ring_writer_append(writer, buf, (size_t)n, 0, NULL)) < 0)
-            break;
+    while (n >= 0 && (got = read(STDIN_FILENO, buf, sizeof buf)) > 0)
+        n = gos_ring_writer_append(writer, buf, (size_t)got, 0, NULL);
     gos_ring_writer_close(writer);
-    return n;
+    if (got < 0)
+        perror("ring_fanout: stdin"); /* not the ring's error */
+    return n < 0 ? n : got < 0;
 }
 
 int main(int argc, char **argv)
@@ -103,5 +105,5 @@ int main(int argc, char **argv)
     for (int i = 0; i < started; i++)
         pthread_join(programs[i].thread, NULL);
     gos_ring_unref(ring);
-    return rc < 0;
+    return rc != 0;
 }

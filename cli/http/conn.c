@@ -282,7 +282,7 @@ static bool reply_later(struct http_conn *c)
 {
     struct http_loop *l = c->loop;
     if (!l->cork_len || c->in || !http_tasks_any(&l->tasks) ||
-        !http_output_keep(c, l->cork, l->cork_len))
+        !http_output_try_keep(c, l->cork, l->cork_len))
         return false;
     l->cork_len = 0;
     TAILQ_INSERT_TAIL(&l->late, c, ready);

@@ -11,13 +11,23 @@
 #define FIRST_SIZE ((size_t)64 << 10)
 #define SPARE_MAX ((size_t)1 << 20) /* what a loop keeps for the next body */
 
-bool http_account_take(struct http_server *s, size_t more)
+static bool take_within(struct http_server *s, size_t more, size_t max)
 {
     uint64_t before = atomic_fetch_add_explicit(&s->buffered, more, memory_order_relaxed);
-    if (before + more <= s->options.max_buffered)
+    if (before + more <= max)
         return true;
     atomic_fetch_sub_explicit(&s->buffered, more, memory_order_relaxed);
     return false;
+}
+
+bool http_account_take(struct http_server *s, size_t more)
+{
+    return take_within(s, more, s->options.max_buffered);
+}
+
+bool http_account_take_reply(struct http_server *s, size_t more)
+{
+    return take_within(s, more, s->options.max_buffered + s->options.max_buffered / 16);
 }
 
 void http_account_give(struct http_server *s, size_t less)

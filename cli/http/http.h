@@ -48,6 +48,9 @@ struct http_handler {
 };
 
 /* Zero is the default in every field; a negative time means none. */
+/* What it takes to wake an idle processor of a virtual machine, and a little more. */
+#define HTTP_LOOK_NS 60000
+
 struct http_options {
     unsigned loops;           /* one per core that this process may use */
     unsigned max_connections; /* 16,384; further ones are told 503 */

@@ -122,9 +122,9 @@ static int sleep_ns(struct http_loop *l, struct epoll_event *events, int64_t ns)
 
 static int look_and_sleep(struct http_loop *l, struct epoll_event *events, int64_t patience)
 {
-    int64_t from = monotonic_ns(), long_ns = http_look_for(&l->look);
-    if (long_ns && (patience < 0 || patience > long_ns)) {
-        int n = look(l, events, from + long_ns);
+    int64_t from = monotonic_ns(), look_ns = http_look_for(&l->look);
+    if (look_ns && (patience < 0 || patience > look_ns)) {
+        int n = look(l, events, from + look_ns);
         bool found = n > 0 || http_tasks_any(&l->tasks);
         http_look_looked(&l->look, found);
         if (found)

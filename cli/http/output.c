@@ -47,7 +47,7 @@ static bool grow(struct http_conn *c, size_t size)
 {
     struct http_server *s = c->loop->server;
     size_t more = size - c->out_size;
-    if (!http_account_take(s, more))
+    if (!http_account_take_reply(s, more))
         return false;
     char *bigger = realloc(c->out, size);
     if (!bigger) {
@@ -67,7 +67,7 @@ void http_output_drop(struct http_conn *c)
     c->out_off = c->out_len = c->out_size = 0;
 }
 
-bool http_output_keep(struct http_conn *c, const void *data, size_t len)
+bool http_output_try_keep(struct http_conn *c, const void *data, size_t len)
 {
     if (!len)
         return true;
@@ -76,13 +76,19 @@ bool http_output_keep(struct http_conn *c, const void *data, size_t len)
         c->out_off = 0;
     }
     size_t need = c->out_off + c->out_len + len;
-    if (need > c->out_size && !grow(c, need)) {
-        c->hung_up = true;
+    if (need > c->out_size && !grow(c, need))
         return false;
-    }
     memcpy(c->out + c->out_off + c->out_len, data, len);
     c->out_len += len;
     return true;
+}
+
+bool http_output_keep(struct http_conn *c, const void *data, size_t len)
+{
+    if (http_output_try_keep(c, data, len))
+        return true;
+    c->hung_up = true;
+    return false;
 }
 
 /* `sent` bytes went out: of what waited, then of the cork. Returns how many were of

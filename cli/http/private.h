@@ -257,12 +257,16 @@ enum http_gather http_gather_reserve(struct http_conn *c, size_t len, size_t tot
 void http_gather_free(struct http_conn *c);
 /* Memory in which something waits for a peer. False: there is enough of it already. */
 bool http_account_take(struct http_server *s, size_t more);
+/* A little beyond, for replies: bodies that fill the account must not cut those off
+ * who are told that it is full. */
+bool http_account_take_reply(struct http_server *s, size_t more);
 void http_account_give(struct http_server *s, size_t less);
 
 /* output.c: bytes to the socket, in order: `out`, the cork, what is given */
 bool http_output_send(struct http_conn *c, const struct iovec *iov, unsigned n);
 ptrdiff_t http_output_push(struct http_conn *c, const struct iovec *iov, unsigned n);
-bool http_output_keep(struct http_conn *c, const void *data, size_t len);
+bool http_output_keep(struct http_conn *c, const void *data, size_t len); /* or the end of c */
+bool http_output_try_keep(struct http_conn *c, const void *data, size_t len);
 bool http_output_flush(struct http_conn *c);
 void http_output_drop(struct http_conn *c);
 

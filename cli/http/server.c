@@ -13,8 +13,6 @@
 
 #include "http/private.h"
 
-/* What it takes to wake an idle processor of a virtual machine, and a little more. */
-#define LOOK_NS 60000
 #define SECOND INT64_C(1000000000)
 #define LOOPS_MAX 64
 
@@ -48,7 +46,7 @@ static void fill_in(struct http_options *o)
     default_time(&o->body_timeout_ns, 60);
     default_time(&o->send_timeout_ns, 60);
     if (!o->look_ns)
-        o->look_ns = LOOK_NS;
+        o->look_ns = HTTP_LOOK_NS;
     else if (o->look_ns < 0)
         o->look_ns = 0;
 }

@@ -53,8 +53,8 @@ static int download_file(const struct pfs_run *r, const char *path, const char *
     if (there && !S_ISREG(st.st_mode))
         return download_into(r, path, local);
     char *part = part_name(local);
-    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    /* Who may read the old one may read the new one, and nobody else. */
+    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, there ? 0600 : 0666);
+    /* Who may read the old one may read the new one, and nobody else at any time. */
     if (fd >= 0 && there)
         fchmod(fd, st.st_mode & 0777);
     if (fd < 0) {

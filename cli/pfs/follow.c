@@ -180,7 +180,7 @@ static const char *what_broke(const struct pfs_follow *f)
 /* True: ask again. What prevents it is told. */
 static bool try_again(struct pfs_follow *f)
 {
-    char message[256];
+    char message[1280];
     const char *why_not = hopeless(f);
     if (why_not) {
         snprintf(message, sizeof message, "%s after %" PRIu64 " bytes; %s", what_broke(f),
@@ -190,11 +190,16 @@ static bool try_again(struct pfs_follow *f)
     }
     if (pfs_retry_again(&f->retry))
         return true;
-    if (!pfs_interrupted())
-        pfs_fail(f->r, f->path,
-                 client_status(f->r->client) == 404
-                     ? "the connection was lost, and the stream is gone"
-                     : what_broke(f));
+    if (pfs_interrupted())
+        return false;
+    if (client_status(f->r->client) == 404)
+        snprintf(message, sizeof message,
+                 "the connection was lost after %" PRIu64 " bytes, and the stream is gone",
+                 f->received);
+    else
+        snprintf(message, sizeof message, "after %" PRIu64 " bytes: %s", f->received,
+                 what_broke(f));
+    pfs_fail(f->r, f->path, message);
     return false;
 }
 

@@ -48,7 +48,8 @@ struct pfs_follow {
 /* Set what is above "what became of it" first. What goes wrong is told; losses too. */
 int pfs_follow(struct pfs_follow *f);
 
-/* Whether there is something that must not be without --strict's knowing. */
+/* Whether bytes are missing, of this stream or because another one took its place: what
+ * --strict ends with 3 for. */
 static inline bool pfs_follow_lost(const struct pfs_follow *f)
 {
     return f->gaps || f->replaced;

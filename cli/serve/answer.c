@@ -95,3 +95,11 @@ bool query_true(struct http_exchange *x, const char *key)
 {
     return query_is(x, key, "true") || query_is(x, key, "1");
 }
+
+int query_flag_check(struct http_exchange *x, const char *key, struct problem *p)
+{
+    const char *text = http_query(x, key, NULL);
+    if (!text || !*text || query_true(x, key) || query_is(x, key, "false") || query_is(x, key, "0"))
+        return 0;
+    return problem_set(p, 400, "invalid %s parameter (must be true or false)", key);
+}

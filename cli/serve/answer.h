@@ -37,6 +37,10 @@ bool query_int64(struct http_exchange *x, const char *key, int64_t *out);
 /* A flag: "true" or "1". */
 bool query_true(struct http_exchange *x, const char *key);
 
+/* A flag that must say "true", "1", "false", "0" or nothing: who meant something else
+ * must not wait for what does not happen. 0, or -1. */
+int query_flag_check(struct http_exchange *x, const char *key, struct problem *p);
+
 /* Whether the parameter is there and says this. */
 bool query_is(struct http_exchange *x, const char *key, const char *value);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "common/conf.h"
+#include "http/http.h"
 #include "serve/kinds.h"
 
 #define CONFIG_WHY 1024
@@ -22,7 +23,7 @@ struct config_mount {
     unsigned line, instance_line;
 };
 
-#define BUSY_POLL_DEFAULT_NS 60000
+#define BUSY_POLL_DEFAULT_NS HTTP_LOOK_NS
 
 struct config {
     char *file; /* NULL: there is none */

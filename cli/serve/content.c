@@ -99,7 +99,7 @@ static int reserve(struct content *c, size_t n)
     return 0;
 }
 
-/* How many of the bytes are in block `i` or before it there. */
+/* How many bytes of block `i` are before the end of the content. */
 static size_t end_in(const struct content *c, size_t i)
 {
     uint64_t behind = c->size - (uint64_t)i * BLOCK;

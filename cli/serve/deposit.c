@@ -4,6 +4,7 @@
  * exchange. */
 #include "serve/deposit.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,22 @@ static void refuse_size(struct server *sv, struct http_exchange *x)
     refuse(x, 413, text);
 }
 
+/* Files on their way never have all of what may wait: else a few that come slowly could
+ * get everybody else's requests refused. */
+static bool hold(struct deposit *d, struct http_exchange *x, size_t n)
+{
+    uint64_t before = atomic_fetch_add_explicit(&d->sv->deposited, n, memory_order_relaxed);
+    if (before + n <= d->sv->deposits_max && http_hold(x, n)) {
+        d->held += n;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&d->sv->deposited, n, memory_order_relaxed);
+    return false;
+}
+
 static void drop(struct deposit *d, struct http_exchange *x)
 {
+    atomic_fetch_sub_explicit(&d->sv->deposited, d->held, memory_order_relaxed);
     http_unhold(x, d->held);
     d->held = 0;
     content_free(&d->content);
@@ -81,11 +96,10 @@ static bool add(struct deposit *d, struct http_exchange *x, const struct http_pa
         refuse_size(d->sv, x);
         return false;
     }
-    if (!http_hold(x, part->len)) {
+    if (!hold(d, x, part->len)) {
         refuse(x, 503, "no room for the request body");
         return false;
     }
-    d->held += part->len;
     if (content_write(&d->content, d->content.size, part->data, part->len) < 0) {
         refuse(x, 503, "out of memory");
         return false;

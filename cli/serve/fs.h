@@ -38,14 +38,30 @@ struct fs_info {
 void fs_info_add(struct fs_info *info, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* An entry of a listing, of which there may be millions: much smaller than fs_info. */
+struct listed {
+    char *name;
+    uint64_t size;
+    int64_t mtime_ns;
+    const char *meta_name;
+    const char *meta_type;
+    struct fs_pair *content; /* NULL: none */
+    unsigned n_content;
+    unsigned mode;
+    bool is_dir;
+};
+
 struct listing {
-    struct fs_info *items; /* with names of their own */
+    struct listed *items;
     size_t n;
     size_t room;
 };
 
-/* Copy `info` behind the others. 0, or -1 and "out of memory". */
+/* Copy `info`, without its target, behind the others. 0, or -1 and "out of memory". */
 int listing_add(struct listing *l, const struct fs_info *info, struct problem *p);
+
+/* An entry as it was; its name is the listing's. */
+void listing_get(const struct listing *l, size_t i, struct fs_info *out);
 void listing_free(struct listing *l);
 
 struct fs;

@@ -107,7 +107,7 @@ static int push(struct pending **list, const char *path, struct problem *p)
 }
 
 static int search_entry(struct grep *g, struct tree *t, const char *folder,
-                        const struct fs_info *info, struct pending **list, struct problem *p)
+                        const struct listed *info, struct pending **list, struct problem *p)
 {
     char path[PATH_BYTES];
     struct problem skipped;

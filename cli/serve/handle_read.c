@@ -71,13 +71,14 @@ static int64_t take(gos_ring_reader *r, size_t size, struct bytes *out, struct g
                                  .records = &record,
                                  .max_records = 1};
     int64_t n = gos_ring_reader_borrow(r, &view);
-    if (n > 0) {
-        for (unsigned i = 0; i < view.n_slices; i++)
-            bytes_put(out, slices[i].base, slices[i].len);
-        if (view.note.events & GOS_RING_GAP)
-            *lost = (struct gap){view.note.gap_from, view.note.gap_to};
-        gos_ring_reader_release(r, &view);
-    }
+    if (n < 0)
+        return n;
+    for (unsigned i = 0; n > 0 && i < view.n_slices; i++)
+        bytes_put(out, slices[i].base, slices[i].len);
+    /* Also at the end, where there may be nothing but a gap. */
+    if (view.note.events & GOS_RING_GAP)
+        *lost = (struct gap){view.note.gap_from, view.note.gap_to};
+    gos_ring_reader_release(r, &view);
     return n;
 }
 

@@ -29,15 +29,15 @@ static int make_streamfs(struct fs **out, const struct conf_node *config, struct
 }
 
 /* Take `*limit` bytes from what files of this server may have, or, if that is not what
- * somebody asked for, as much of it as there is. */
+ * somebody asked for, half of what there is, so that something is left for the next. */
 static int promise_files(struct stream_room *room, uint64_t *limit, bool asked_for,
                          struct problem *p)
 {
     uint64_t promised = atomic_load_explicit(&room->files_promised, memory_order_relaxed), left;
     do {
         left = room->max_bytes - promised;
-        if (*limit > left && !asked_for)
-            *limit = left;
+        if (*limit > left / 2 && !asked_for)
+            *limit = left / 2;
         if (*limit > left || *limit == 0)
             return problem_set(p, 400,
                                "invalid memory_limit: of the memory_limit of the server (%llu), "

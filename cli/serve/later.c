@@ -4,6 +4,7 @@
  * which runs on the worker's thread. */
 #include "serve/later.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "serve/answer.h"
@@ -17,6 +18,7 @@ struct later {
     struct server *sv;
     struct worker *worker;
     bool working;
+    atomic_bool gone; /* nobody waits for it any more: a wish, from the loop to the worker */
     struct later_question question;
     int rc;
     struct problem problem;
@@ -32,7 +34,8 @@ static void free_later(struct later *l)
 static void work(struct worker_job *job)
 {
     struct later *l = OWNER(job, struct later, job);
-    l->rc = l->question.make(l->sv, &l->question, &l->answer.body, &l->problem);
+    if (!atomic_load_explicit(&l->gone, memory_order_relaxed))
+        l->rc = l->question.make(l->sv, &l->question, &l->answer.body, &l->problem);
 }
 
 static void answer(struct later *l)
@@ -75,6 +78,7 @@ static void end(struct http_exchange *x, void *data, enum http_end why)
     struct later *l = data;
     (void)x, (void)why;
     l->x = NULL;
+    atomic_store_explicit(&l->gone, true, memory_order_relaxed);
     if (!l->working)
         free_later(l);
 }

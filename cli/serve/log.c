@@ -11,7 +11,7 @@
 
 #define LINE_BYTES 8192 /* two paths */
 
-static enum log_level threshold = LOG_INFO;
+static enum log_level threshold = LEVEL_INFO;
 
 int log_level_parse(enum log_level *out, const char *name)
 {

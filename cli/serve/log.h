@@ -5,7 +5,7 @@
 #ifndef CLI_SERVE_LOG_H
 #define CLI_SERVE_LOG_H
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 
 /* All of them, for sentences. */
 #define LOG_LEVELS "debug, info, warn or error"

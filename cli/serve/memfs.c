@@ -16,6 +16,8 @@
 #define SMALL ((size_t)2 * CONTENT_BLOCK)
 /* So often a large one is made anew when the end it is meant for has moved. */
 #define TRIES 4
+/* Entries of a folder that are listed while all others wait. */
+#define LISTED_AT_ONCE 1024u
 
 struct memfs {
     struct fs fs;
@@ -105,21 +107,38 @@ static int memfs_stat(struct fs *fs, const char *path, struct fs_info *out, stru
     return leave(m, 0);
 }
 
-static int memfs_list(struct fs *fs, const char *path, struct listing *out, struct problem *p)
+/* The next entries behind those that the listing has since `begin`. 1: there are more. */
+static int list_some_locked(struct memfs *m, const char *path, size_t begin, struct listing *out,
+                            struct problem *p)
 {
-    struct memfs *m = enter(fs);
+    bool first = out->n == begin;
     struct memnode *node = memtree_find(&m->tree, path);
-    if (!node)
-        return leave(m, problem_set(p, 404, "directory not found: %s", path));
-    if (!node->is_dir)
-        return leave(m, problem_set(p, 500, "not a directory: %s", path));
-    int rc = 0;
-    for (size_t i = 0; i < node->n_children && rc == 0; i++) {
+    if (!node || !node->is_dir) {
+        if (!first) /* it went meanwhile */
+            return 0;
+        return node ? problem_set(p, 500, "not a directory: %s", path)
+                    : problem_set(p, 404, "directory not found: %s", path);
+    }
+    size_t i = first ? 0 : memnode_behind(node, out->items[out->n - 1].name);
+    size_t end = node->n_children - i > LISTED_AT_ONCE ? i + LISTED_AT_ONCE : node->n_children;
+    for (; i < end; i++) {
         struct fs_info info;
         describe(node->children[i], node->children[i]->name, &info);
-        rc = listing_add(out, &info, p);
+        if (listing_add(out, &info, p) < 0)
+            return -1;
     }
-    return leave(m, rc);
+    return end < node->n_children;
+}
+
+static int memfs_list(struct fs *fs, const char *path, struct listing *out, struct problem *p)
+{
+    size_t begin = out->n;
+    int rc;
+    do {
+        struct memfs *m = enter(fs);
+        rc = leave(m, list_some_locked(m, path, begin, out, p));
+    } while (rc > 0);
+    return rc;
 }
 
 static int memfs_share(struct fs *fs, const char *path, uint64_t offset, uint64_t size,

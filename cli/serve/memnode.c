@@ -66,6 +66,13 @@ struct memnode *memnode_child(const struct memnode *folder, const char *name, si
     return found ? folder->children[i] : NULL;
 }
 
+size_t memnode_behind(const struct memnode *folder, const char *name)
+{
+    bool found;
+    size_t i = place(folder, name, strlen(name), &found);
+    return i + found;
+}
+
 struct memnode *memtree_find(const struct memtree *t, const char *path)
 {
     struct memnode *node = t->root;

@@ -39,6 +39,9 @@ struct memnode *memtree_find(const struct memtree *t, const char *path);
 /* Of `length` bytes of `name` in a folder. */
 struct memnode *memnode_child(const struct memnode *folder, const char *name, size_t length);
 
+/* Which of its children comes next behind a name, which none of them need have. */
+size_t memnode_behind(const struct memnode *folder, const char *name);
+
 /* A new node in `folder`, which has none of this name. NULL: no room. */
 struct memnode *memtree_add(struct memtree *t, struct memnode *folder, const char *name,
                             bool is_dir);

@@ -228,8 +228,8 @@ static int set_streams(const struct serve_options *o, struct config *c)
     return 0;
 }
 
-/* Where it listens, and what it says. */
-static int set_words(const struct serve_options *o, struct config *c)
+/* What is a text in both. */
+static int set_texts(const struct serve_options *o, struct config *c)
 {
     if (o->listen) {
         char *address = config_address(o->listen);
@@ -248,7 +248,7 @@ static int set_words(const struct serve_options *o, struct config *c)
 int serve_options_apply(const struct serve_options *o, struct config *c, char why[CONFIG_WHY])
 {
     int64_t threads;
-    if (set_words(o, c) < 0 || set_streams(o, c) < 0) {
+    if (set_texts(o, c) < 0 || set_streams(o, c) < 0) {
         snprintf(why, CONFIG_WHY, "out of memory");
         return -1;
     }

@@ -367,6 +367,10 @@ static int read_query(struct http_exchange *x, const struct streamconf *conf,
         return problem_set(p, 400, "invalid from parameter (must be %s)", FROM_FORMAT);
     if (policy && *policy && policy_parse(&opts->policy, policy) < 0)
         return problem_set(p, 400, "invalid policy parameter (must be " POLICY_NAMES ")");
+    static const char *const flags[] = {"align", "framed", "create"};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (query_flag_check(x, flags[i], p) < 0)
+            return -1;
     if (query_true(x, "align"))
         opts->flags |= GOS_RING_ALIGN;
     return 0;
@@ -424,7 +428,7 @@ void reading_start(struct http_exchange *x, struct fs *fs, const char *within)
         answer_error(x, 503, "out of memory");
         return;
     }
-    bool create = !query_is(x, "create", "false");
+    bool create = !query_is(x, "create", "false") && !query_is(x, "create", "0");
     if (open_reader(d, fs, within, create, &opts, &p) < 0) {
         gos_ring_reader_close(d->reader);
         stream_unref(d->stream);

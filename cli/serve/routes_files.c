@@ -86,25 +86,34 @@ static int check_replace(struct http_exchange *x, const char *path, struct probl
     return 0;
 }
 
-/* Where the body of this request is to go: into a stream, into a new content of a
- * file, or, when it is whole, to `gathered`. */
+/* Where the body of this request is to go, if it may: asked before there is a stream,
+ * or no file any more. The place is to be released. */
+static int find_target(struct server *sv, struct http_exchange *x, char path[PATH_BYTES],
+                       struct place *place, struct problem *p)
+{
+    if (query_path(x, NULL, path, p) < 0 ||
+        place_need(&sv->tree, path, "write", true, place, p) < 0)
+        return -1;
+    int rc = streamfs_is(place->mount->fs) ? upload_check(x, p) : check_replace(x, path, p);
+    if (rc < 0)
+        place_release(place);
+    return rc;
+}
+
+/* Into a stream, into a new content of a file, or, when it is whole, to `gathered`. */
 static void receive(struct server *sv, struct http_exchange *x, const struct route *gathered)
 {
     char path[PATH_BYTES];
     struct place place;
     struct problem p;
     struct stream *s;
-    if (query_path(x, NULL, path, &p) < 0 ||
-        place_need(&sv->tree, path, "write", true, &place, &p) < 0) {
+    if (find_target(sv, x, path, &place, &p) < 0) {
         answer_problem(x, &p);
         return;
     }
     struct fs *fs = place.mount->fs;
     bool stream = streamfs_is(fs);
-    /* Before there is a stream, or no file any more. */
-    if (stream ? upload_check(x, &p) < 0 : check_replace(x, path, &p) < 0)
-        answer_problem(x, &p);
-    else if (stream && streamfs_open(fs, place.within, true, &s, &p) < 0)
+    if (stream && streamfs_open(fs, place.within, true, &s, &p) < 0)
         answer_problem(x, &p);
     else if (stream)
         upload_start(x, s, place.mount, UPLOAD_FILE);
@@ -132,12 +141,29 @@ static void write_json_body(struct server *sv, struct http_exchange *x, const ch
     json_object_put(object);
 }
 
+static void receive_json(struct server *sv, struct http_exchange *x)
+{
+    static const struct route gathered = {.body = write_json_body};
+    char path[PATH_BYTES];
+    struct place place;
+    struct problem p;
+    if (find_target(sv, x, path, &place, &p) < 0) {
+        answer_problem(x, &p);
+        return;
+    }
+    bool stream = streamfs_is(place.mount->fs);
+    place_release(&place);
+    if (stream && (query_true(x, "seal") || query_true(x, "mark") || http_query(x, "writer", NULL)))
+        answer_error(x, 400, "seal, mark and writer go with the bytes as the body, not as JSON");
+    else
+        route_gather(sv, x, &gathered);
+}
+
 static void post_write(struct server *sv, struct http_exchange *x)
 {
-    static const struct route json = {.body = write_json_body};
     const char *type = http_header(x, "Content-Type");
     if (type && strncasecmp(type, ANSWER_JSON, sizeof ANSWER_JSON - 1) == 0)
-        route_gather(sv, x, &json);
+        receive_json(sv, x);
     else
         put_file(sv, x);
 }

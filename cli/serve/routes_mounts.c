@@ -134,7 +134,7 @@ static int mount(struct server *sv, const char *fstype, const char *path,
     else
         rc = mounts_add(&sv->tree.mounts, path, kind, fs, NULL, config, p);
     if (rc == 0)
-        log_say(LOG_DEBUG, "%s is mounted at %s", kind->name, path);
+        log_say(LEVEL_DEBUG, "%s is mounted at %s", kind->name, path);
     conf_free(config);
     return rc;
 }
@@ -179,7 +179,7 @@ static int unmount(struct server *sv, const char *text, struct problem *p)
     if (rc == 0 && m)
         handles_close_mount(&sv->handles, m);
     if (rc == 0)
-        log_say(LOG_DEBUG, "%s is no longer mounted", path);
+        log_say(LEVEL_DEBUG, "%s is no longer mounted", path);
     mount_unref(m);
     return rc;
 }

@@ -17,7 +17,9 @@ static int make_listing(struct server *sv, const struct later_question *q, struc
     bytes_text(out, "{\"files\":");
     for (size_t i = 0; i < entries.n; i++) {
         bytes_text(out, i ? "," : "[");
-        json_put_info(out, &entries.items[i]);
+        struct fs_info info;
+        listing_get(&entries, i, &info);
+        json_put_info(out, &info);
     }
     bytes_text(out, entries.n ? "]}\n" : "null}\n");
     listing_free(&entries);

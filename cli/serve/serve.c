@@ -98,6 +98,7 @@ static int make_server(struct server *sv, const struct config *c, char why[CONFI
                                           .max_readers = c->max_readers,
                                           .max_bytes = c->memory_limit};
     sv->body_max = c->body_max;
+    sv->deposits_max = bodies - bodies / 8;
     sv->started_wall_ns = fs_now_ns();
     sv->room.max_bytes = c->memory_limit;
     sv->http = http_server_new(&handler, &options);
@@ -142,12 +143,12 @@ static void announce(const struct server *sv, const char *ready_fd)
     const char *address;
     for (unsigned i = 0; (address = http_server_address(sv->http, i)) != NULL; i++) {
         bool unix_socket = strncmp(address, "unix:", 5) == 0;
-        log_say(LOG_INFO, "listening on %s%s", unix_socket ? "" : "http://", address);
+        log_say(LEVEL_INFO, "listening on %s%s", unix_socket ? "" : "http://", address);
         if (ready)
             fprintf(ready, "%s%s\n", unix_socket ? "" : "http://", address);
     }
     if (ready_fd && (!ready || fclose(ready) != 0))
-        log_say(LOG_WARN, "--ready-fd %s: %s; who waits there is not told", ready_fd,
+        log_say(LEVEL_WARN, "--ready-fd %s: %s; who waits there is not told", ready_fd,
                 strerror(errno));
 }
 
@@ -162,7 +163,7 @@ static void drop_job(struct worker_job *job)
 static void take_down(struct server *sv, int status)
 {
     if (!worker_stop(&sv->searches, drop_job) || !worker_stop(&sv->figures, drop_job)) {
-        log_say(LOG_WARN, "a search would not end and is given up");
+        log_say(LEVEL_WARN, "a search or a listing would not end and is given up");
         _exit(status); /* it still uses what would be freed */
     }
     handles_finish(&sv->handles);
@@ -194,7 +195,7 @@ static void wait_for_end(struct server *sv, const sigset_t *signals, int64_t dra
     signal(SIGTERM, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &ending, NULL);
 
-    log_say(LOG_INFO, "ending: streams are sealed, readers have %.3g s to read the rest",
+    log_say(LEVEL_INFO, "ending: streams are sealed, readers have %.3g s to read the rest",
             (double)drain_ns / (double)SECOND);
     atomic_store(&sv->ending, true);
     http_server_drain(sv->http);
@@ -237,7 +238,7 @@ static int run(const struct config *c, const char *ready_fd)
 /* Checked when it was read. */
 static void set_log_level(const struct config *c)
 {
-    enum log_level level = LOG_INFO;
+    enum log_level level = LEVEL_INFO;
     log_level_parse(&level, c->log_level);
     log_init(level);
 }

@@ -21,6 +21,7 @@
 struct server {
     /* immutable while the loops run */
     uint64_t body_max;
+    uint64_t deposits_max; /* bytes of files on their way, all together */
     int64_t started_wall_ns;
     struct http_server *http;
     struct stream_room room;
@@ -30,6 +31,7 @@ struct server {
     struct worker searches; /* "pfs-worker" */
     struct worker figures;  /* "pfs-figures": who watches the server waits for no search */
     atomic_bool ending;
+    _Atomic uint64_t deposited; /* see deposits_max */
     /* of loop 0's thread */
     struct http_timer sweep;
     struct http_loop *sweep_loop;

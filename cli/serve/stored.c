@@ -21,7 +21,8 @@ static atomic_size_t waiting;
 /* Relaxed: a count, nothing hangs on its order. */
 bool stored_hold(struct stored *s)
 {
-    size_t room = s->body.room + (size_t)s->content.size;
+    /* A few bytes keep all of the blocks that they are in. */
+    size_t room = s->body.room + s->content.n * (CONTENT_BLOCK + sizeof(*s->content.blocks));
     size_t before = atomic_fetch_add_explicit(&waiting, room, memory_order_relaxed);
     if (before == 0 || before + room <= WAITING_MAX) {
         s->held = room;

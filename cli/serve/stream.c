@@ -247,6 +247,7 @@ void stream_leave(struct stream *s, struct http_loop *loop, struct hub_waiter *w
     struct hub *hub = &s->hubs[http_loop_index(loop)];
     if (hub->first || !hub->armed)
         return;
+    hub->begun_ns = hub->rest_for_ns = 0; /* who comes next is not one of many */
     gos_ring_disarm(s->ring, &hub->watch);
     http_timer_clear(loop, &hub->rest);
     /* Wake cannot run any more. If it has, its task comes and does the rest. */

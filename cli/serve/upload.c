@@ -243,7 +243,7 @@ int upload_check(struct http_exchange *x, struct problem *p)
                            WRITER_NAME_MAX);
     if (name && strlen(name) < n)
         return problem_set(p, 400, "invalid writer parameter: a zero byte in the name");
-    return 0;
+    return query_flag_check(x, "seal", p) < 0 ? -1 : query_flag_check(x, "mark", p);
 }
 
 void upload_start(struct http_exchange *x, struct stream *s, struct mount *mount,

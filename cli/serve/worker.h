@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads for what takes too long for a loop: searching and digesting files, figures of
- * many streams. */
+ * Threads for what takes too long for a loop: searching and digesting files, listings,
+ * figures of many streams. */
 #ifndef CLI_SERVE_WORKER_H
 #define CLI_SERVE_WORKER_H
 

@@ -306,7 +306,8 @@ GOS_API int gos_ring_get_span(gos_ring *ring, struct gos_ring_span *out);
 GOS_API int gos_ring_get_stats(gos_ring *ring, struct gos_ring_stats *out);
 
 /* Fill `out` with figures of up to `max` readers, those that have been there longest;
- * the struct_size of the first is set, and says how far they lie apart.
+ * the struct_size of the first is set, and says how far they lie apart. With `max` 0 they
+ * are only counted, and `out` may be NULL.
  * Returns: how many readers there are, maybe more than `max`.
  * Errors: GOS_EINVAL.
  * Threads: any.

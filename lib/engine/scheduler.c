@@ -17,6 +17,7 @@
 #define HEDGE_OVERDUE_NS (500 * GOS__MS) /* ... and so much if only what was expected is past */
 /* So much later than the first the second may come to its own pause: who limits
  * himself all at once with the others helps nobody. */
+#define HEDGE_LOOKS 16 /* for a second peer, in vain, for blocks of one piece */
 #define HEDGE_PAUSE_NS (120 * GOS__MS)
 /* Seeds drop a peer that asks nothing for 60 s. */
 #define KEEPALIVE_NS (40 * GOS__SECOND)
@@ -221,6 +222,8 @@ static struct gos__sched_peer *second_peer(const struct gos__sched *s,
 
 static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
 {
+    unsigned in_vain = 0; /* each look at all peers costs */
+
     for (uint32_t i = 0; i < piece->n_blocks; i++) {
         const struct gos__sched_block *b = &piece->block[i];
         if (b->n_owners != 1)
@@ -230,8 +233,11 @@ static void hedge_piece(struct gos__sched *s, struct gos__sched_piece *piece)
         if (!is_suspect(s, first, r))
             continue;
         struct gos__sched_peer *p = second_peer(s, piece, first, r);
+        /* There may be one for a block of another peer. */
+        if (!p && ++in_vain == HEDGE_LOOKS)
+            return;
         if (!p)
-            continue; /* there may be one for a block of another peer */
+            continue;
         gos__sched_ask(s, p, piece, i, true);
         s->stats.hedges++;
     }

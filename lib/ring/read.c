@@ -114,11 +114,8 @@ static void learn(gos_ring_reader *r)
 
     gos__lock(&ring->lock);
     struct gos__span span = gos__window_span_locked(ring);
-    uint64_t number = span.records;
-    if (span.newest <= r->slept_for && span.first < span.records)
-        number = span.records - 1;
-    else
-        number = gos__window_find(ring, &span, r->slept_for);
+    bool of_newest = span.newest <= r->slept_for && span.first < span.records;
+    uint64_t number = of_newest ? span.records - 1 : gos__window_find(ring, &span, r->slept_for);
     if (number < span.records)
         came = gos__window_entry(ring, number)->mono_ns;
     gos__unlock(&ring->lock);

@@ -46,6 +46,8 @@ int64_t gos_ring_get_readers(gos_ring *ring, struct gos_ring_reader_stats *out, 
 {
     if (!ring || (max > 0 && !out) || (max > 0 && out->struct_size < sizeof out->struct_size))
         return gos__error(GOS_EINVAL, "no ring, or nothing to fill");
+    if (max > 0 && out->struct_size % _Alignof(struct gos_ring_reader_stats))
+        return gos__error(GOS_EINVAL, "struct_size is not that of any struct");
     /* Theirs may be another size than ours. */
     size_t each = max > 0 ? out->struct_size : 0;
     char *to = (char *)out;

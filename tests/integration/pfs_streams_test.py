@@ -214,7 +214,7 @@ def a_server_that_is_killed_is_an_error_with_a_sentence(_):
     server.kill()
     status, out, err = reader.end()
     equal((status, out), (1, b""), "the reader")
-    contains(err, "cat: /streamfs/s: ", "the reader's words")
+    contains(err, "cat: /streamfs/s: after 2 bytes: no server at ", "the reader's words")
     status, out, err = writer.end(stdin=False)
     equal((status, out), (1, b""), "the writer")
     contains(err, "write: /streamfs/s: the connection to the server was lost", "the writer's words")

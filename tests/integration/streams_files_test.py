@@ -15,6 +15,7 @@ from rawhttp import Wire, ask, error, message, put, stat
 MIB = 1 << 20
 FILE = "/files?path=/memfs/f"
 CHUNKED = ["Transfer-Encoding: chunked"]
+JSON = ["Content-Type: application/json"]
 
 
 def noise(n, seed=1):
@@ -142,9 +143,22 @@ def what_a_file_cannot_do_is_refused_before_it_is_replaced(_):
         contains(answer.json()["error"], "files are replaced as a whole", "its words")
         answer = ask(server, "POST /write?path=/memfs/f&seal=true", data)
         equal(answer.status, 400, "POST /write")
+        for word in ("seal=true", "offset=5"):
+            answer = ask(server, "POST /write?path=/memfs/f&" + word, b'{"data":"lost?"}', JSON)
+            equal(answer.status, 400, "POST /write with JSON and " + word)
         equal(content(server), b"precious", "the file")
     put(server, "/memfs/f", b"from the beginning", "&offset=0")
     equal(content(server), b"from the beginning", "offset=0 is what is done anyway")
+
+
+@case
+def what_json_cannot_say_of_a_stream_is_refused(_):
+    server = Server()
+    for word in ("seal=true", "mark=1", "writer=me"):
+        answer = ask(server, "POST /write?path=/streamfs/s&" + word, b'{"data":"x"}', JSON)
+        equal(answer.status, 400, "POST /write with JSON and " + word)
+    answer = ask(server, "POST /write?path=/streamfs/s", b'{"data":"x"}', JSON)
+    equal(answer.status, 200, "without")
 
 
 @case

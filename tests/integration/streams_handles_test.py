@@ -166,6 +166,26 @@ def what_a_handle_lost_is_told_with_the_bytes_behind_it(_):
 
 
 @case
+def what_a_handle_lost_before_the_end_is_told_with_the_end(_):
+    server = Server("--ring-buffer-size", "64KB", "--channel-buffer-size", "64KB", "--policy", "drop_new")
+    put(server, "/streamfs/h", b"before")
+    h = open_handle(server, "/streamfs/h")
+    equal(read(server, h), b"before", "nothing is lost yet")
+    for n in range(8):
+        put(server, "/streamfs/h", bytes([n]) * 16384)
+    message(server, "POST /streams/close?path=/streamfs/h", 200, "stream closed")
+    got, lost = 0, 0
+    while True:
+        answer = ask(server, f"GET /handles/{h}/read?size=16384")
+        got += len(answer.body)
+        lost += int(answer.headers.get("x-stream-dropped-bytes", 0))
+        if not answer.body:
+            break
+    check(lost > 0, "something was lost")
+    equal(got + lost, 8 * 16384, "what it got, and what it was told of")
+
+
+@case
 def seek_moves_the_position_of_a_stream(_):
     server = Server()
     h = open_handle(server, "/streamfs/h")

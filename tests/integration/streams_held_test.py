@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: MIT
 """What slow clients make `pfs serve` hold has one limit for all of them together."""
 
+import contextlib
 import os
 import resource
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import Skip, case, check, equal, eventually, main, sanitized
 from pfs_tool import Server
-from rawhttp import Wire, ask, put
+from rawhttp import Wire, ask
 
 MIB = 1 << 20
 LIMIT = 256 * MIB
@@ -34,17 +36,20 @@ def parts_of_chunks_that_are_held_have_one_limit(_):
             + b"ffff\r\n")
     try:
         for wire in wires:
-            wire.send(head)
-            wire.send(part)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused already
+                wire.send(head)
+                wire.send(part)
         # Each is held in 64 KiB: 320 MiB all together.
         room = LIMIT // 65536
         for wire in wires:
             wire.sock.setblocking(False)
-        eventually(lambda: sum(map(has_answer, wires)) >= clients - room, "those without room are refused")
-        refused = [wire for wire in wires if has_answer(wire)]
+        eventually(lambda: sum(map(is_refused, wires)) >= clients - room, "those without room are refused")
+        refused = [wire for wire in wires if is_refused(wire)]
         check(len(refused) < clients - room // 2, f"{len(refused)} were refused")
-        refused[0].sock.settimeout(60)
-        equal(refused[0].answer().status, 503, "a refusal")
+        with Wire(server, timeout=60) as another:
+            another.send(head)
+            another.send(part)
+            equal(another.answer().status, 503, "a refusal")
         if not sanitized():
             check(rss(server) - before < LIMIT + 64 * MIB, f"it takes {rss(server) >> 20} MiB")
         equal(ask(server, "GET /health").status, 200, "others")
@@ -59,13 +64,33 @@ def parts_of_chunks_that_are_held_have_one_limit(_):
         equal(wire.answer().status, 200, "another chunk")
 
 
-def has_answer(wire):
+def is_refused(wire):
+    """Told so, and maybe closed since."""
     try:
-        return wire.sock.recv(1, 2) != b""  # MSG_PEEK
+        wire.sock.recv(1, socket.MSG_PEEK)
+        return True
     except BlockingIOError:
         return False
     except ConnectionResetError:
         return True
+
+
+@case(timeout=120)
+def files_that_never_end_leave_room_for_other_requests(_):
+    """Chunked bodies that stop in the middle hold what they have sent, and no more of
+    what may wait than their part."""
+    server = Server()
+    piece = b"%x\r\n%s\r\n" % (1 << 20, bytes(1 << 20))
+    with contextlib.ExitStack() as open_wires:
+        for number in range(5):
+            wire = open_wires.enter_context(Wire(server))
+            wire.begin(f"PUT /files?path=/memfs/{number}", headers=["Transfer-Encoding: chunked"])
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused
+                for _ in range(60):
+                    wire.send(piece)
+        equal(wire.answer().status, 503, "the last one, for which there is no room")
+        answer = ask(server, "PUT /files?path=/memfs/small", bytes(300_000))
+        equal((answer.status, answer.json().get("message")), (200, "Written 300000 bytes"), "others")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,12 @@ class BusyPfs(Pfs):
         return None if cls.options[0] in known else f"pfs serve does not know {cls.options[0]}"
 
 
+class SleepingPfs(Pfs):
+    """Its loops never look before they sleep."""
+
+    name, options = "pfs-sleeps", ["--busy-poll", "0"]
+
+
 class Redis(_Server):
     name = "redis"
 

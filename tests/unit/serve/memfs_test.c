@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "serve/memfs.h"
+#include "serve/memnode.h"
 
 #define KIB 1024u
 
@@ -134,6 +135,29 @@ static void listings_are_sorted(void **state)
     listing_free(&l);
     fails(r, r->fs->ops->list(r->fs, "/a", &l, &r->p), 500);
     fails(r, r->fs->ops->list(r->fs, "/none", &l, &r->p), 404);
+}
+
+static void a_large_folder_is_listed_whole_and_takes_little_memory(void **state)
+{
+    (void)state;
+    struct fs *fs = memfs_new(64u << 20, NULL);
+    struct listing l = {0};
+    struct problem p;
+    char path[16];
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(path, sizeof path, "/%04u", i);
+        assert_int_equal(fs->ops->create(fs, path, &p), 0);
+    }
+    assert_int_equal(fs->ops->list(fs, "/", &l, &p), 0);
+    assert_int_equal(l.n, 3000);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(path, sizeof path, "/%04u", i);
+        assert_string_equal(l.items[i].name, path + 1);
+    }
+    /* What files take of the limit covers what listing them takes for a moment. */
+    assert_in_range(sizeof *l.items, 1, sizeof(struct memnode));
+    listing_free(&l);
+    fs->ops->free(fs);
 }
 
 static void rename_moves_replaces_and_refuses_circles(void **state)
@@ -403,6 +427,7 @@ int main(void)
         TEST(reading_at_offsets),
         TEST(writing_at_offsets_fills_with_zeros),
         TEST(listings_are_sorted),
+        TEST(a_large_folder_is_listed_whole_and_takes_little_memory),
         TEST(rename_moves_replaces_and_refuses_circles),
         TEST(folders_go_only_empty_or_recursively),
         TEST(the_limit_counts_bytes_names_and_folders),

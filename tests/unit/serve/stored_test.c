@@ -44,11 +44,26 @@ static void one_alone_may_be_larger_than_the_limit(void **state)
     stored_drop(&next);
 }
 
+static void a_few_bytes_of_a_file_count_as_the_blocks_they_keep(void **state)
+{
+    static const char data[2 * CONTENT_BLOCK];
+    struct content file = {0};
+    struct stored part = {0};
+    (void)state;
+    assert_int_equal(content_write(&file, 0, data, sizeof data), 0);
+    assert_int_equal(content_share(&part.content, &file, CONTENT_BLOCK - 1, 2), 0);
+    content_free(&file);
+    assert_true(stored_hold(&part));
+    assert_in_range(part.held, sizeof data, 2 * sizeof data);
+    stored_drop(&part);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_that_wait_have_a_limit_together),
         cmocka_unit_test(one_alone_may_be_larger_than_the_limit),
+        cmocka_unit_test(a_few_bytes_of_a_file_count_as_the_blocks_they_keep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
