@@ -77,6 +77,33 @@ static void await_bytes(const struct rig *r, uint64_t n)
     }
 }
 
+static uint64_t ended(const struct http_stats *s)
+{
+    return s->accepted - s->connections;
+}
+
+/* One more client sends `len` bytes. Wait until they are read, or it is cut off in the
+ * middle of them. */
+static int crowd_in(const struct rig *r, const char *address, const char *data, size_t len)
+{
+    const struct http_stats before = stats_of(r);
+    int fd = client_connect(address);
+    for (size_t at = 0; at < len;) {
+        ssize_t n = send(fd, data + at, len - at, MSG_NOSIGNAL);
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    for (int ms = 0;; ms++) {
+        const struct http_stats now = stats_of(r);
+        if (now.bytes_in - before.bytes_in >= len || ended(&now) > ended(&before))
+            return fd;
+        if (ms == PATIENCE_MS)
+            fail_msg("neither read nor cut");
+        usleep(1000);
+    }
+}
+
 /* Wait until all connections but `n` have ended. */
 static void await_connections(const struct rig *r, uint64_t n)
 {
@@ -107,9 +134,7 @@ static void crowd_holds_no_more_than_the_limit(const char *begin, size_t len)
     int fd[N];
     rig_start(&r, &(struct http_options){.loops = 2, .max_buffered = limit});
     for (int i = 0; i < N; i++) {
-        fd[i] = client_connect(r.address[i % 2]);
-        client_send(fd[i], begin, len);
-        await_bytes(&r, (uint64_t)(i + 1) * len);
+        fd[i] = crowd_in(&r, r.address[i % 2], begin, len);
         assert_true(buffered(&r) <= limit);
     }
     await_connections(&r, limit / len);
