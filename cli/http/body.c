@@ -74,7 +74,7 @@ static void invite(struct http_conn *c)
         return;
     c->x.expects_continue = false;
     struct iovec iov = {.iov_base = (char *)(uintptr_t)text, .iov_len = sizeof text - 1};
-    c->x.cut = !http_output_send(c, &iov, 1);
+    c->x.cut |= !http_output_send(c, &iov, 1);
 }
 
 static enum step counted_parts(struct http_conn *c, struct input *in)

@@ -136,7 +136,7 @@ static void send_reply(struct http_exchange *x, const struct http_reply *reply,
     }
     struct iovec iov[] = {{l->reply_head, head_len},
                           {(void *)(uintptr_t)body, x->is_head_method ? 0 : len}};
-    x->cut = !http_output_send(c, iov, 2);
+    x->cut |= !http_output_send(c, iov, 2);
     http_conn_touch(c);
 }
 
