@@ -11,16 +11,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from harness import Skip, case, check, equal, eventually, main, sanitized
-from pfs_tool import Server
+from pfs_tool import Server, resident
 from rawhttp import Wire, ask
 
 MIB = 1 << 20
 LIMIT = 256 * MIB
-
-
-def rss(server):
-    with open(f"/proc/{server.child.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 @case
@@ -30,7 +25,7 @@ def parts_of_chunks_that_are_held_have_one_limit(_):
         raise Skip("too few descriptors for so many clients")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     server = Server()
-    before = rss(server)
+    before = resident(server)
     wires = [Wire(server, timeout=60) for _ in range(clients)]
     head = (b"PUT /api/v1/files?path=/streamfs/s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
             + b"ffff\r\n")
@@ -51,7 +46,7 @@ def parts_of_chunks_that_are_held_have_one_limit(_):
             another.send(part)
             equal(another.answer().status, 503, "a refusal")
         if not sanitized():
-            check(rss(server) - before < LIMIT + 64 * MIB, f"it takes {rss(server) >> 20} MiB")
+            check(resident(server) - before < LIMIT + 64 * MIB, f"it takes {resident(server) >> 20} MiB")
         equal(ask(server, "GET /health").status, 200, "others")
     finally:
         for wire in wires:

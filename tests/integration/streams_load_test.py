@@ -16,24 +16,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import case, check, equal, eventually, long, main, patience, sanitized
 from numbered import RECORD, Reader, Uploader, Writer, begin, descriptors, dice, finish
 from pfs_tool import Pfs, Server
-from rawhttp import Wire, ask, ask_json, content_of, message, put
+from rawhttp import Wire, ask, ask_json, content_of, message, put, readers, seal, written
 
 KIB, MIB = 1 << 10, 1 << 20
 READERS, WRITERS = 16, 4
 LOW_LATENCY = ("--channel-buffer-size", "256KB", "--ring-buffer-size", "512KB")
-
-
-def readers(server, path="/streamfs/s"):
-    return int(content_of(server, path)["active_readers"])
-
-
-def seal(server, path="/streamfs/s"):
-    message(server, f"POST /streams/close?path={path}", 200, "stream closed")
-
-
-def written(server, path="/streamfs/s"):
-    answer = ask(server, f"GET /stat?path={path}")
-    return answer.json()["size"] if answer.status == 200 else 0
 
 
 def loaded(server, more="", path="/streamfs/s", **options):

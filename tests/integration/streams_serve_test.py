@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from harness import (Failure, Skip, case, check, equal, eventually, long, main, patience,
                      sanitized)
-from pfs_tool import Server
+from pfs_tool import Server, resident
 from rawhttp import Wire, ask, content_of, put
 
 MIB = 1 << 20
@@ -291,7 +291,7 @@ def thousands_of_idle_readers(_):
     n = min(10_000 if long() else 2_000, hard - 1000)
     resource.setrlimit(resource.RLIMIT_NOFILE, (n + 1000, hard))
     server = Server()
-    before = rss(server)
+    before = resident(server)
     wires = []
     for i in range(n):
         wire = Wire(server)
@@ -300,7 +300,7 @@ def thousands_of_idle_readers(_):
     for wire in wires:
         equal(wire.head().status, 200, "a reader")
     equal(content_of(server, "/streamfs/s")["active_readers"], str(n), "active_readers")
-    each = (rss(server) - before) / n
+    each = (resident(server) - before) / n
     print(f"  {n} readers, {each:.0f} bytes each")
     if not sanitized():
         check(each <= 4096, f"{each:.0f} bytes for each idle reader")
@@ -309,11 +309,6 @@ def thousands_of_idle_readers(_):
         equal(wire.read(7), b"wake up", "each gets it")
         wire.close()
     eventually(lambda: content_of(server, "/streamfs/s")["active_readers"] == "0", "all are gone")
-
-
-def rss(server):
-    with open(f"/proc/{server.child.pid}/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 def worker_time(server):

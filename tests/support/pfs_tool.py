@@ -286,6 +286,12 @@ def tells_streams_from_files(pfs):
     pfs.fails("write", "--stream", "/streamfs/s", "word", status=2, says="stdin")
 
 
+def resident(server):
+    """Bytes of memory that it has."""
+    with open(f"/proc/{server.child.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def readers_of(pfs, path):
     """active_readers as stat says it."""
     status, out, _ = pfs.ended("stat", path)

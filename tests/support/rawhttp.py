@@ -196,8 +196,17 @@ def content_of(server, path):
     return stat(server, path)["meta"]["Content"]
 
 
-def readers(server, path):
+def readers(server, path="/streamfs/s"):
     return int(content_of(server, path)["active_readers"])
+
+
+def seal(server, path="/streamfs/s"):
+    message(server, f"POST /streams/close?path={path}", 200, "stream closed")
+
+
+def written(server, path="/streamfs/s"):
+    answer = ask(server, f"GET /stat?path={path}")
+    return answer.json()["size"] if answer.status == 200 else 0
 
 
 def put(server, path, data, more=""):
