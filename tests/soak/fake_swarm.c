@@ -134,18 +134,18 @@ void soak_remove_torrent(struct soak_round *r, struct soak_dice *d)
 
 /* ---- peers ---- */
 
-/* Torrents of the fake are numbered as they were added, those that came back
- * from sleep again: more than were added by us. */
-static int fake_torrents(const struct soak_round *r)
+/* Torrents of the fake are numbered as they were added, and those that come back
+ * from sleep are added again: with short sleeps, hundreds of times. Faults meet
+ * the first ones, honest peers have to come to all. */
+static int faulty_torrents(const struct soak_round *r)
 {
     return 4 * r->torrents_added + 4;
 }
 
 void soak_honest_peers(struct soak_round *r)
 {
-    for (int i = 0; i < fake_torrents(r); i++)
-        if (fake_lt_peer_add(r->lt, i, "latency_ms=10") < 0)
-            return;
+    for (int i = 0; fake_lt_peer_add(r->lt, i, "latency_ms=10") >= 0;)
+        i++;
 }
 
 static void random_attribute(struct soak_round *r, struct soak_dice *d, int torrent, int peer)
@@ -201,7 +201,7 @@ static void peers_fault(struct soak_round *r, struct soak_dice *d, int torrent, 
 
 void soak_fault(struct soak_round *r, struct soak_dice *d)
 {
-    int torrent = (int)soak_below(d, (uint64_t)fake_torrents(r));
+    int torrent = (int)soak_below(d, (uint64_t)faulty_torrents(r));
     int peer = (int)soak_below(d, PEERS);
     uint64_t what = soak_below(d, 40);
     soak_add(SOAK_FAULTS, 1);
