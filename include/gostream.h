@@ -9,6 +9,7 @@
 #include <gostream/log.h>
 #include <gostream/ring.h>
 #include <gostream/ring_set.h>
+#include <gostream/ring_stats.h>
 #include <gostream/source.h>
 #include <gostream/torrent.h>
 #include <gostream/version.h>

@@ -12,6 +12,7 @@
 #include <gostream.h>
 #include <gostream/ring.h>
 #include <gostream/ring_set.h>
+#include <gostream/ring_stats.h>
 
 #include "http/http.h"
 #include "serve/streamconf.h"

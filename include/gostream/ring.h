@@ -172,7 +172,9 @@ struct gos_ring_view {
  * group, and must stay there until it was disarmed, fired or not; then it may be
  * armed again as it is. `wake` runs on any thread that calls the ring (a writer's,
  * another reader's, of who seals, deletes or sweeps), with no lock of the ring held.
- * It holds that thread up: leave word and return. It may arm, not disarm. */
+ * It holds that thread up: leave word and return. It may arm its watch again for
+ * what that was armed for, bytes or room; for the other one disarm first. It may
+ * not disarm. */
 struct gos_ring_watch {
     size_t struct_size;
     void (*wake)(struct gos_ring_watch *watch);
@@ -189,45 +191,13 @@ enum gos_ring_state {
     GOS_RING_STATE_DELETED = 2
 };
 
-struct gos_ring_stats {
-    size_t struct_size;
-    uint64_t tail;     /* bytes ever written; the next one's offset */
-    uint64_t oldest;   /* where a reader that starts at the oldest would begin */
-    uint64_t retained; /* tail - oldest */
-    uint64_t records;  /* ever written */
-    uint64_t memory;   /* held now, borrowed segments included */
-    uint64_t ring_bytes, channel_bytes, max_record; /* as in force */
-    uint64_t gaps, dropped_bytes;                   /* of all readers, those that left included */
-    uint64_t readers, writers;                      /* now */
-    uint64_t max_lag;                               /* of the readers now, bytes */
-    uint64_t blocked_ns; /* that writers have waited for readers, all told */
-    int64_t created_wall_ns;
-    int64_t written_wall_ns; /* the last append; created_wall_ns before the first */
-    int64_t idle_ns;         /* since somebody was there or wrote */
-    uint32_t epoch;
-    enum gos_ring_state state;
-};
-
-/* Where a ring is: the part of its figures that costs nothing to ask for. */
+/* Where a ring is: the part of its figures that costs nothing to ask for. The others
+ * are in <gostream/ring_stats.h>. */
 struct gos_ring_span {
     size_t struct_size;
     uint64_t oldest, tail; /* as in struct gos_ring_stats */
     uint32_t epoch;
     enum gos_ring_state state;
-};
-
-struct gos_ring_reader_stats {
-    size_t struct_size;
-    uint64_t offset; /* of the next byte */
-    uint64_t lag_bytes, max_lag_bytes;
-    int64_t lag_ns; /* age of the next byte; 0 when there is none */
-    uint64_t read_bytes, head_bytes;
-    uint64_t gaps, dropped_bytes;
-    uint64_t held_bytes; /* borrowed and not released */
-    int status;          /* 0, or the error it was disconnected with */
-    enum gos_ring_policy policy;
-    uint64_t id;    /* its number among all that this ring ever had; the first is 1 */
-    int64_t age_ns; /* since it was opened */
 };
 
 /* ---- life of a ring ---- */
@@ -297,23 +267,6 @@ GOS_API void gos_ring_sweep(gos_ring *ring);
  * Threads: any.
  * Since: 0.1 */
 GOS_API int gos_ring_get_span(gos_ring *ring, struct gos_ring_span *out);
-
-/* Fill `out`, whose struct_size is set. It looks at each reader, for their lag.
- * Returns: 0.
- * Errors: GOS_EINVAL.
- * Threads: any.
- * Since: 0.1 */
-GOS_API int gos_ring_get_stats(gos_ring *ring, struct gos_ring_stats *out);
-
-/* Fill `out` with figures of up to `max` readers, those that have been there longest;
- * the struct_size of the first is set, and says how far they lie apart. With `max` 0 they
- * are only counted, and `out` may be NULL.
- * Returns: how many readers there are, maybe more than `max`.
- * Errors: GOS_EINVAL.
- * Threads: any.
- * Since: 0.1 */
-GOS_API int64_t gos_ring_get_readers(gos_ring *ring, struct gos_ring_reader_stats *out,
-                                     unsigned max);
 
 /* The record that the byte at `offset` belongs to.
  * Returns: 0.
@@ -482,13 +435,6 @@ GOS_API int gos_ring_reader_fd(gos_ring_reader *r);
  * Threads: one at a time.
  * Since: 0.1 */
 GOS_API int64_t gos_ring_reader_offset(gos_ring_reader *r);
-
-/* Fill `out`, whose struct_size is set.
- * Returns: 0.
- * Errors: GOS_EINVAL.
- * Threads: any.
- * Since: 0.1 */
-GOS_API int gos_ring_reader_get_stats(gos_ring_reader *r, struct gos_ring_reader_stats *out);
 
 /* Leave; NULL is fine. Writers that waited for it go on.
  * Returns: nothing.

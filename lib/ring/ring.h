@@ -22,6 +22,7 @@
 
 #include <gostream/ring.h>
 #include <gostream/ring_set.h>
+#include <gostream/ring_stats.h>
 
 #include "base/list.h"
 #include "base/thread.h"

@@ -7,6 +7,7 @@
 
 #include <gostream/ring.h>
 #include <gostream/ring_set.h>
+#include <gostream/ring_stats.h>
 
 #include <pthread.h>
 #include <stdatomic.h>

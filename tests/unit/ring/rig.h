@@ -15,6 +15,7 @@
 
 #include <gostream/ring.h>
 #include <gostream/ring_set.h>
+#include <gostream/ring_stats.h>
 
 #define SEED 11u
 #define KIB 1024u
