@@ -11,13 +11,16 @@
 #define FIRST_SIZE ((size_t)64 << 10)
 #define SPARE_MAX ((size_t)1 << 20) /* what a loop keeps for the next body */
 
+/* Never above `max`, not even for the moment in which another loop asks. */
 static bool take_within(struct http_server *s, size_t more, size_t max)
 {
-    uint64_t before = atomic_fetch_add_explicit(&s->buffered, more, memory_order_relaxed);
-    if (before + more <= max)
-        return true;
-    atomic_fetch_sub_explicit(&s->buffered, more, memory_order_relaxed);
-    return false;
+    uint64_t before = atomic_load_explicit(&s->buffered, memory_order_relaxed);
+    do {
+        if (before > max || more > max - before)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&s->buffered, &before, before + more,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
 }
 
 bool http_account_take(struct http_server *s, size_t more)

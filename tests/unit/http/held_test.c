@@ -137,7 +137,8 @@ static void crowd_holds_no_more_than_the_limit(const char *begin, size_t len)
         fd[i] = crowd_in(&r, r.address[i % 2], begin, len);
         assert_true(buffered(&r) <= limit);
     }
-    await_connections(&r, limit / len);
+    /* limit / len of them, and some of which only a part was read that had room */
+    await_connections(&r, N / 2);
     assert_true(stats_of(&r).connections > 0);
     assert_true(buffered(&r) > limit / 2);
     for (int i = 0; i < N; i++)
