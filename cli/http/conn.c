@@ -275,14 +275,14 @@ static enum step step(struct http_conn *c, struct input *in)
     return STEP_DONE;
 }
 
-/* The reply of a request that gave others of this loop something to do waits until
+/* The reply of a request that gave others something to do on this thread waits until
  * they had their turn. It wakes a client that takes the processor at once, while
  * those who read what it wrote would still wait for theirs. */
 static bool reply_later(struct http_conn *c)
 {
     struct http_loop *l = c->loop;
-    if (!l->cork_len || c->in || !http_tasks_any(&l->tasks) ||
-        !http_output_try_keep(c, l->cork, l->cork_len))
+    bool others_wait = l->helps_next || http_tasks_any(&l->tasks);
+    if (!l->cork_len || c->in || !others_wait || !http_output_try_keep(c, l->cork, l->cork_len))
         return false;
     l->cork_len = 0;
     TAILQ_INSERT_TAIL(&l->late, c, ready);

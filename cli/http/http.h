@@ -6,8 +6,9 @@
  *
  * The model. A server has loops, one thread each. A connection belongs to one loop
  * for its whole life, and so does each exchange (one request and its reply) on it:
- * everything about an exchange happens on the thread of its loop, so a handler
- * needs no lock for what belongs to one exchange. What comes from another thread
+ * everything about an exchange happens on the thread of its loop, or on that of a
+ * loop that has its turn while it sleeps (http_loop_post_light); so a handler needs
+ * no lock for what belongs to one exchange. What comes from another thread
  * comes as a task posted to the loop (http_loop_post), the only call here, beside
  * stop and statistics, that may be made anywhere.
  *
@@ -98,6 +99,7 @@ struct http_stats {
     uint64_t bytes_in, bytes_out;         /* on the wire */
     uint64_t connections;                 /* now */
     uint64_t wakes;                       /* of sleeping loops from other threads */
+    uint64_t helps;                       /* where another loop did the work instead */
 };
 void http_server_stats(const struct http_server *s, struct http_stats *out); /* any thread */
 
@@ -110,7 +112,7 @@ unsigned http_server_loops(const struct http_server *s);
 struct http_loop *http_server_loop(struct http_server *s, unsigned index);
 unsigned http_loop_index(const struct http_loop *loop);
 void *http_loop_user(const struct http_loop *loop);
-bool http_loop_is_mine(const struct http_loop *loop); /* whether this is its thread */
+bool http_loop_is_mine(const struct http_loop *loop); /* whether this is its thread, now */
 int64_t http_loop_now(const struct http_loop *loop);  /* CLOCK_MONOTONIC of this turn */
 
 /* Something to be run on a loop. Lives in its owner; zero is a good start. */
@@ -128,6 +130,11 @@ struct http_task {
  * `run` or when it knows that it is not queued and will not be posted. Tasks posted
  * after the loop has ended never run. Any thread. */
 void http_loop_post(struct http_loop *loop, struct http_task *task);
+
+/* The same for little work, a few microseconds with all that follows from it: posted
+ * on the thread of another loop that has time, it may run there, after the call, as
+ * if on the loop's own. Nothing else of the loop runs meanwhile. */
+void http_loop_post_light(struct http_loop *loop, struct http_task *task);
 
 /* A moment at which something is run. Lives in its owner; zero is a good start. */
 struct http_timer {

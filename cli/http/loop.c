@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One epoll loop: events, tasks of other threads, connections that have something
- * to do, timers. Everything runs on the loop's thread, except http_loop_post(). */
+ * to do, timers. Everything runs on the loop's thread, or on that of another one that
+ * helps it (help.c), except posting. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -19,9 +20,9 @@
  * would be as long as they are. */
 #define TIMER_SLACK_NS 1000
 
-static _Thread_local const struct http_loop *this_threads;
+_Thread_local struct http_loop *http_loop_current;
 
-static int64_t monotonic_ns(void)
+int64_t http_loop_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -44,7 +45,8 @@ int http_loop_init(struct http_loop *l, struct http_server *s, unsigned index)
     TAILQ_INIT(&l->turn);
     TAILQ_INIT(&l->late);
     TAILQ_INIT(&l->dead);
-    l->now_ns = monotonic_ns();
+    pthread_mutex_init(&l->turn_lock, NULL); /* of this kind it cannot fail */
+    l->now_ns = http_loop_clock();
     l->look = http_look_init(s->options.look_ns);
     l->wake_polled.on_events = on_wake;
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -62,6 +64,7 @@ void http_loop_finish(struct http_loop *l)
     free(l->receive);
     free(l->cork);
     free(l->spare_gather);
+    pthread_mutex_destroy(&l->turn_lock);
     if (l->epoll_fd >= 0)
         close(l->epoll_fd);
     if (l->wake_fd >= 0)
@@ -87,7 +90,7 @@ static int64_t patience_ns(struct http_loop *l)
     int64_t next = http_timers_next(&l->timers);
     if (next == INT64_MAX)
         return -1;
-    int64_t left = next - monotonic_ns();
+    int64_t left = next - http_loop_clock();
     return left > 0 ? left : 0;
 }
 
@@ -95,15 +98,15 @@ static int64_t patience_ns(struct http_loop *l)
  * given to him between two looks, and who comes back late was not alone. */
 static int look(struct http_loop *l, struct epoll_event *events, int64_t until)
 {
-    int64_t before = monotonic_ns(), after = before;
+    int64_t before = http_loop_clock(), after = before;
     for (;;) {
         int n = epoll_wait(l->epoll_fd, events, HTTP_EVENTS, 0);
         bool alone = after - before < YIELD_NS;
         if (n || http_tasks_any(&l->tasks) || after >= until || !alone)
             return n;
-        before = monotonic_ns();
+        before = http_loop_clock();
         sched_yield();
-        after = monotonic_ns();
+        after = http_loop_clock();
     }
 }
 
@@ -122,7 +125,7 @@ static int sleep_ns(struct http_loop *l, struct epoll_event *events, int64_t ns)
 
 static int look_and_sleep(struct http_loop *l, struct epoll_event *events, int64_t patience)
 {
-    int64_t from = monotonic_ns(), look_ns = http_look_for(&l->look);
+    int64_t from = http_loop_clock(), look_ns = http_look_for(&l->look);
     if (look_ns && (patience < 0 || patience > look_ns)) {
         int n = look(l, events, from + look_ns);
         bool found = n > 0 || http_tasks_any(&l->tasks);
@@ -130,11 +133,16 @@ static int look_and_sleep(struct http_loop *l, struct epoll_event *events, int64
         if (found)
             return n;
     }
+    l->sleeps_until_ns = patience < 0 ? INT64_MAX : from + patience;
     atomic_store_explicit(&l->asleep, true, memory_order_seq_cst);
-    int n = sleep_ns(l, events, http_tasks_any(&l->tasks) ? 0 : patience);
+    int64_t at_most = http_tasks_any(&l->tasks) ? 0 : patience;
+    pthread_mutex_unlock(&l->turn_lock);
+    int n = sleep_ns(l, events, at_most);
+    pthread_mutex_lock(&l->turn_lock);
     atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
+    l->calm = n == 1;
     if (n > 0)
-        http_look_slept(&l->look, monotonic_ns() - from);
+        http_look_slept(&l->look, http_loop_clock() - from);
     return n;
 }
 
@@ -142,10 +150,11 @@ static void wait_for_events(struct http_loop *l)
 {
     struct epoll_event events[HTTP_EVENTS];
     int64_t patience = patience_ns(l);
+    l->calm = false;
     int n = patience && !http_tasks_any(&l->tasks)
                 ? look_and_sleep(l, events, patience)
                 : epoll_wait(l->epoll_fd, events, HTTP_EVENTS, 0);
-    l->now_ns = monotonic_ns();
+    l->now_ns = http_loop_clock();
     for (int i = 0; i < n; i++) {
         struct http_polled *p = events[i].data.ptr;
         p->on_events(p, events[i].events);
@@ -197,41 +206,64 @@ static void bury(struct http_loop *l)
     }
 }
 
+void http_loop_work(struct http_loop *l)
+{
+    run_ready(l);
+    /* Readers that a writer of this turn has woken have theirs before the next look
+     * at the sockets, and before the writer has its answer. */
+    if (http_tasks_run(&l->tasks))
+        run_ready(l);
+    http_help(l);
+    run_late(l);
+}
+
 void *http_loop_thread(void *loop)
 {
     struct http_loop *l = loop;
-    this_threads = l;
+    http_loop_current = l;
+    pthread_mutex_lock(&l->turn_lock);
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* of this thread; if refused, a little late */
     const struct http_handler *h = &l->server->handler;
     if (h->loop_begin)
         l->user = h->loop_begin(h->user, l);
     while (!l->quit) {
         wait_for_events(l);
-        run_ready(l);
-        /* Readers that a writer of this turn has woken have theirs before the next
-         * look at the sockets. */
-        if (http_tasks_run(&l->tasks))
-            run_ready(l);
-        run_late(l);
+        http_loop_work(l);
         run_timers(l);
         bury(l);
     }
     if (h->loop_begin && h->loop_end)
         h->loop_end(h->user, l);
+    pthread_mutex_unlock(&l->turn_lock);
     return NULL;
+}
+
+void http_loop_rouse(struct http_loop *l)
+{
+    atomic_fetch_add_explicit(&l->wakes, 1, memory_order_relaxed);
+    ssize_t n = write(l->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)n; /* an eventfd takes 2^64 - 2 of these */
+}
+
+/* Whether it is the caller's part to see to it that the task runs: one of those who
+ * post to a loop that sleeps. */
+static bool push(struct http_loop *loop, struct http_task *task)
+{
+    return http_tasks_push(&loop->tasks, task) &&
+           atomic_load_explicit(&loop->asleep, memory_order_seq_cst) &&
+           atomic_exchange_explicit(&loop->asleep, false, memory_order_seq_cst);
 }
 
 void http_loop_post(struct http_loop *loop, struct http_task *task)
 {
-    if (!http_tasks_push(&loop->tasks, task))
-        return;
-    /* One of those who post wakes it, and only if it sleeps. */
-    if (atomic_load_explicit(&loop->asleep, memory_order_seq_cst) &&
-        atomic_exchange_explicit(&loop->asleep, false, memory_order_seq_cst)) {
-        atomic_fetch_add_explicit(&loop->wakes, 1, memory_order_relaxed);
-        ssize_t n = write(loop->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-        (void)n; /* an eventfd takes 2^64 - 2 of these */
-    }
+    if (push(loop, task))
+        http_loop_rouse(loop);
+}
+
+void http_loop_post_light(struct http_loop *loop, struct http_task *task)
+{
+    if (push(loop, task) && !http_help_later(loop))
+        http_loop_rouse(loop);
 }
 
 unsigned http_loop_index(const struct http_loop *loop)
@@ -246,7 +278,7 @@ void *http_loop_user(const struct http_loop *loop)
 
 bool http_loop_is_mine(const struct http_loop *loop)
 {
-    return loop == this_threads;
+    return loop == http_loop_current;
 }
 
 int64_t http_loop_now(const struct http_loop *loop)

@@ -129,8 +129,13 @@ struct http_loop {
     struct http_tasks tasks;
     _Atomic bool asleep;      /* a post must wake it */
     _Atomic unsigned n_conns; /* counted when a connection is assigned */
-    _Atomic uint64_t requests, bytes_in, bytes_out, wakes;
-    /* its thread */
+    _Atomic uint64_t requests, bytes_in, bytes_out, wakes, helps;
+    /* Held by its thread but for its sleep, and by a helper then (help.c): who has
+     * it is this loop's thread as to all that follows. */
+    pthread_mutex_t turn_lock;
+    struct http_loop *helps_next; /* another one, once this turn has no more to do */
+    bool calm;                    /* it slept, and one event woke it */
+    int64_t sleeps_until_ns;      /* INT64_MAX: for as long as nothing comes */
     struct http_polled wake_polled;
     int64_t now_ns;
     int64_t date_second;
@@ -184,6 +189,15 @@ unsigned http_connections(const struct http_server *s);
 int http_loop_init(struct http_loop *l, struct http_server *s, unsigned index);
 void http_loop_finish(struct http_loop *l);
 void *http_loop_thread(void *loop);
+void http_loop_work(struct http_loop *l); /* tasks, and connections that are ready */
+void http_loop_rouse(struct http_loop *l);
+int64_t http_loop_clock(void); /* now */
+/* Whose turn this thread runs: its own loop's or that of one it helps. NULL: no loop's. */
+extern _Thread_local struct http_loop *http_loop_current;
+
+/* help.c */
+bool http_help_later(struct http_loop *other); /* false: other than by waking it, no */
+void http_help(struct http_loop *l);           /* between its own work and its sleep */
 const char *http_loop_date(struct http_loop *l);
 
 /* listen.c: address to a bound socket; accept.c: sockets to connections */

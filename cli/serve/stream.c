@@ -17,6 +17,10 @@
 #define REST_FROM_NS 40000
 #define REST_MOST_NS 1000000
 #define REST_BYTES (256u << 10)
+/* So many readers and bytes for all of them together are less work than waking a
+ * thread. */
+#define LIGHT_READERS 2u
+#define LIGHT_BYTES (16u << 10)
 
 static int new_ring(struct stream *s, gos_ring_set *set, struct problem *p)
 {
@@ -32,10 +36,20 @@ static int new_ring(struct stream *s, gos_ring_set *set, struct problem *p)
     return rc < 0 ? stream_problem(p, rc) : 0;
 }
 
+/* `offset` stays as it is while the watch is armed or its wake runs. */
+static bool is_light(struct hub *hub)
+{
+    unsigned n = atomic_load_explicit(&hub->n_waiting, memory_order_relaxed);
+    return n <= LIGHT_READERS && n * (stream_span(hub->stream).tail - hub->offset) <= LIGHT_BYTES;
+}
+
 static void wake(struct gos_ring_watch *watch)
 {
     struct hub *hub = watch->user;
-    http_loop_post(hub->loop, &hub->task);
+    if (is_light(hub))
+        http_loop_post_light(hub->loop, &hub->task);
+    else
+        http_loop_post(hub->loop, &hub->task);
 }
 
 static void run_hub(struct http_task *task);
@@ -179,6 +193,7 @@ static void run_round(struct hub *hub)
     while (list) {
         struct hub_waiter *waiter = list;
         unlink_waiter(waiter);
+        atomic_fetch_sub_explicit(&hub->n_waiting, 1, memory_order_relaxed);
         waiter->wake(waiter);
     }
     stream_unref(hub->stream);
@@ -236,6 +251,7 @@ bool stream_wait(struct stream *s, struct http_loop *loop, struct hub_waiter *wa
         }
     }
     link_waiter(&hub->first, waiter);
+    atomic_fetch_add_explicit(&hub->n_waiting, 1, memory_order_relaxed);
     return true;
 }
 
@@ -245,6 +261,7 @@ void stream_leave(struct stream *s, struct http_loop *loop, struct hub_waiter *w
         return;
     unlink_waiter(waiter);
     struct hub *hub = &s->hubs[http_loop_index(loop)];
+    atomic_fetch_sub_explicit(&hub->n_waiting, 1, memory_order_relaxed);
     if (hub->first || !hub->armed)
         return;
     hub->begun_ns = hub->rest_for_ns = 0; /* who comes next is not one of many */

@@ -46,6 +46,7 @@ struct hub_waiter {
 struct hub {
     struct stream *stream;
     struct hub_waiter *first;
+    _Atomic unsigned n_waiting; /* changed by the loop's thread, read by any */
     struct gos_ring_watch watch;
     struct http_task task;
     struct http_loop *loop; /* set when it is first armed */
@@ -65,7 +66,7 @@ struct stream {
     int64_t made_ns;            /* wall clock; tells it from others of its name */
     _Atomic int64_t touched_ns; /* wall clock */
     unsigned n_hubs;
-    struct hub hubs[]; /* each of its loop's thread alone */
+    struct hub hubs[]; /* each of its loop's thread, but for what is any thread's */
 };
 
 /* NULL: a problem. `set` is whose limits it shares. */

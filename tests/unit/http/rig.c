@@ -14,15 +14,6 @@
 
 #include <cmocka.h>
 
-/* cmocka's own asserts belong to the test's thread. */
-#define REQUIRE(what)                                                                              \
-    do {                                                                                           \
-        if (!(what)) {                                                                             \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                             \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
-
 /* One exchange that was taken, with what any of the handlers needs. */
 struct held {
     struct rig *rig;

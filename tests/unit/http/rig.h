@@ -9,11 +9,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "http/http.h"
 
 #define SECOND INT64_C(1000000000)
 #define PATIENCE_MS 20000
+
+/* cmocka's assertions are for the test's own thread: this one is for all others. */
+#define REQUIRE(what)                                                                              \
+    do {                                                                                           \
+        if (!(what)) {                                                                             \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                             \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
 
 /* Routes:
  *   /hello          "hello\n"
