@@ -74,6 +74,10 @@ struct http_server *http_server_new(const struct http_handler *handler,
  * Before start. 0, or -1 with one line in `why`. */
 int http_server_listen(struct http_server *s, const char *address, char *why, size_t why_size);
 
+/* Whether that could listen there, as far as the text alone says. 0, or -1 with one
+ * line in `why`. Any thread. */
+int http_address_check(const char *address, char *why, size_t why_size);
+
 /* Where listener `index` (in the order of the calls) is: "127.0.0.1:40123",
  * "unix:/path". NULL: there is no such listener. Valid as long as the server. */
 const char *http_server_address(const struct http_server *s, unsigned index);

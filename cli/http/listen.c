@@ -17,6 +17,8 @@
 #include "http/private.h"
 
 #define BACKLOG 4096
+#define UNIX_PREFIX "unix:"
+#define UNIX_LEN (sizeof UNIX_PREFIX - 1)
 
 static int refuse(char *why, size_t size, const char *address, const char *text)
 {
@@ -24,41 +26,9 @@ static int refuse(char *why, size_t size, const char *address, const char *text)
     return -1;
 }
 
-/* Whether somebody still listens at a socket file. */
-static bool is_alive(const struct sockaddr_un *at)
+static bool is_unix(const char *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return true;
-    int rc = connect(fd, (const struct sockaddr *)at, sizeof *at);
-    bool refused = rc < 0 && errno == ECONNREFUSED;
-    close(fd);
-    return !refused;
-}
-
-static int open_unix(struct http_listener *l, const char *path, char *why, size_t size)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat st;
-    if (!*path || strlen(path) >= sizeof at.sun_path)
-        return refuse(why, size, path, "a socket's path has 1 to 107 bytes");
-    memcpy(at.sun_path, path, strlen(path));
-    if (!lstat(path, &st)) {
-        if (!S_ISSOCK(st.st_mode))
-            return refuse(why, size, path, "exists and is no socket");
-        if (is_alive(&at))
-            return refuse(why, size, path, strerror(EADDRINUSE));
-        unlink(path);
-    }
-    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Nobody can connect before listen(), so the mode is right when it matters. */
-    if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&at, sizeof at) < 0)
-        return refuse(why, size, path, strerror(errno));
-    l->path = strdup(path);
-    if (!l->path || chmod(path, 0600) < 0 || listen(l->fd, BACKLOG) < 0)
-        return refuse(why, size, path, strerror(errno));
-    snprintf(l->address, sizeof l->address, "unix:%s", path);
-    return 0;
+    return !strncmp(address, UNIX_PREFIX, UNIX_LEN);
 }
 
 union address {
@@ -101,6 +71,65 @@ static const char *parse(union address *out, const char *text)
     return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1 ? NULL : "no address";
 }
 
+/* What no system could listen at, or we do not. `at` is filled for HOST:PORT. */
+static int check(const char *address, union address *at, char *why, size_t size)
+{
+    if (is_unix(address)) {
+        size_t len = strlen(address + UNIX_LEN);
+        if (!len || len >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+            return refuse(why, size, address + UNIX_LEN, "a socket's path has 1 to 107 bytes");
+        return 0;
+    }
+    const char *wrong = parse(at, address);
+    if (!wrong && !is_loopback(at))
+        wrong = "not a loopback address; no other is listened at";
+    return wrong ? refuse(why, size, address, wrong) : 0;
+}
+
+int http_address_check(const char *address, char *why, size_t size)
+{
+    union address at;
+    return check(address, &at, why, size);
+}
+
+/* Whether somebody still listens at a socket file. */
+static bool is_alive(const struct sockaddr_un *at)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return true;
+    int rc = connect(fd, (const struct sockaddr *)at, sizeof *at);
+    bool refused = rc < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return !refused;
+}
+
+static int open_unix(struct http_listener *l, const char *address, char *why, size_t size)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    const char *path = address + UNIX_LEN;
+    struct stat st;
+    if (check(address, NULL, why, size) < 0)
+        return -1;
+    memcpy(at.sun_path, path, strlen(path));
+    if (!lstat(path, &st)) {
+        if (!S_ISSOCK(st.st_mode))
+            return refuse(why, size, path, "exists and is no socket");
+        if (is_alive(&at))
+            return refuse(why, size, path, strerror(EADDRINUSE));
+        unlink(path);
+    }
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Nobody can connect before listen(), so the mode is right when it matters. */
+    if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&at, sizeof at) < 0)
+        return refuse(why, size, path, strerror(errno));
+    l->path = strdup(path);
+    if (!l->path || chmod(path, 0600) < 0 || listen(l->fd, BACKLOG) < 0)
+        return refuse(why, size, path, strerror(errno));
+    snprintf(l->address, sizeof l->address, UNIX_PREFIX "%s", path);
+    return 0;
+}
+
 static void name_tcp(struct http_listener *l)
 {
     union address at;
@@ -120,11 +149,8 @@ static void name_tcp(struct http_listener *l)
 static int open_tcp(struct http_listener *l, const char *address, char *why, size_t size)
 {
     union address at;
-    const char *wrong = parse(&at, address);
-    if (wrong)
-        return refuse(why, size, address, wrong);
-    if (!is_loopback(&at))
-        return refuse(why, size, address, "not a loopback address; no other is listened at");
+    if (check(address, &at, why, size) < 0)
+        return -1;
     bool v6 = at.any.sa_family == AF_INET6;
     l->fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
@@ -137,8 +163,8 @@ static int open_tcp(struct http_listener *l, const char *address, char *why, siz
 int http_listener_open(struct http_listener *out, const char *address, char *why, size_t size)
 {
     *out = (struct http_listener){.fd = -1};
-    bool is_unix = !strncmp(address, "unix:", 5);
-    int rc = is_unix ? open_unix(out, address + 5, why, size) : open_tcp(out, address, why, size);
+    int rc = is_unix(address) ? open_unix(out, address, why, size)
+                              : open_tcp(out, address, why, size);
     if (rc < 0)
         http_listener_close(out);
     return rc;

@@ -126,14 +126,33 @@ static int mount_all(struct server *sv, const struct config *c, char why[CONFIG_
     return 0;
 }
 
+/* Longer than any that can be listened at; one that is cut is refused, too. */
+#define ADDRESS_MAX 256
+
+static void socket_address(char out[ADDRESS_MAX], const struct config *c)
+{
+    snprintf(out, ADDRESS_MAX, "unix:%s", c->unix_socket);
+}
+
+static int check_addresses(const struct config *c, char why[CONFIG_WHY])
+{
+    char address[ADDRESS_MAX];
+    if (http_address_check(c->address, why, CONFIG_WHY) < 0)
+        return -1;
+    if (!c->unix_socket)
+        return 0;
+    socket_address(address, c);
+    return http_address_check(address, why, CONFIG_WHY);
+}
+
 static int listen_all(struct server *sv, const struct config *c, char why[CONFIG_WHY])
 {
-    char address[256];
+    char address[ADDRESS_MAX];
     if (http_server_listen(sv->http, c->address, why, CONFIG_WHY) < 0)
         return -1;
     if (!c->unix_socket)
         return 0;
-    snprintf(address, sizeof address, "unix:%s", c->unix_socket);
+    socket_address(address, c);
     return http_server_listen(sv->http, address, why, CONFIG_WHY);
 }
 
@@ -251,7 +270,8 @@ static int configured(const struct serve_options *options)
     if (config_init(&c) < 0)
         return refuse(1, why);
     if ((options->config && config_read_file(&c, options->config, why) < 0) ||
-        serve_options_apply(options, &c, why) < 0 || config_check(&c, why) < 0) {
+        serve_options_apply(options, &c, why) < 0 || config_check(&c, why) < 0 ||
+        check_addresses(&c, why) < 0) {
         status = refuse(1, why);
     } else if (options->print_config) {
         status = printed(config_print(&c, stdout));

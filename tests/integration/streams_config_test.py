@@ -60,6 +60,12 @@ def addresses_that_are_not_loopback_are_refused(_):
     for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
         _, err = serve("--listen", address, status=1)
         equal(err, f"pfs serve: {address}: not a loopback address; no other is listened at\n", address)
+        _, printed = serve("--listen", address, "--print-config", status=1)
+        equal(printed, err, f"{address} with --print-config")
+    long = "/" + "s" * 200
+    for more in ((), ("--print-config",)):
+        _, err = serve("--unix", long, *more, status=1)
+        equal(err, f"pfs serve: {long}: a socket's path has 1 to 107 bytes\n", "a long path")
 
 
 @case
