@@ -82,16 +82,31 @@ static enum client_end attempt(struct fetch *f)
     return client_flow(f->r->client, &flow);
 }
 
+/* Whoever has got a part must not take it for the whole. */
+static int cut(const struct fetch *f, const char *why)
+{
+    char text[1024], of[32] = "";
+    if (f->size >= 0)
+        snprintf(of, sizeof of, " of %" PRIi64, f->size);
+    snprintf(text, sizeof text, "ended after %" PRIu64 "%s bytes: %s", f->got, of, why);
+    return pfs_fail(f->r, f->path, text);
+}
+
+static int cut_by_call(const struct fetch *f)
+{
+    return f->got ? cut(f, client_error(f->r->client)) : pfs_fail_call(f->r, f->path);
+}
+
 /* PFS_OK: the rest can be asked for. */
 static int before_next_try(struct fetch *f)
 {
     int64_t size;
     char *changed;
     if (f->size < 0 || !f->changed || !*f->changed)
-        return pfs_fail_call(f->r, f->path);
+        return cut_by_call(f);
     do {
         if (!pfs_retry_again(&f->retry))
-            return pfs_fail_call(f->r, f->path);
+            return cut_by_call(f);
         look(f, &size, &changed);
     } while (size < 0 && !client_status(f->r->client));
     bool same = size == f->size && changed && !strcmp(changed, f->changed);
@@ -99,8 +114,8 @@ static int before_next_try(struct fetch *f)
     if (same)
         return PFS_OK;
     if (size < 0)
-        return pfs_fail_call(f->r, f->path);
-    return pfs_fail(f->r, f->path, "the file changed while it was read");
+        return cut_by_call(f);
+    return cut(f, "the file changed while it was read");
 }
 
 static int run(struct fetch *f)
@@ -118,10 +133,10 @@ static int run(struct fetch *f)
                 return pfs_fail(f->r, f->path, "interrupted");
             return PFS_OK; /* whoever has the output looks at it */
         case CLIENT_REFUSED:
-            return pfs_fail_call(f->r, f->path);
+            return cut_by_call(f);
         case CLIENT_UNREACHABLE:
             if (!begun)
-                return pfs_fail_call(f->r, f->path);
+                return cut_by_call(f);
             break;
         case CLIENT_BROKEN:
             break;

@@ -236,9 +236,24 @@ def a_file_that_changed_is_not_pieced_together(_):
     pfs("write", "/memfs/f", stdin=pattern(4 * MIB))
     relay = Relay(server.server_address[1], cuts=[MIB],
                   on_cut=lambda: pfs("write", "/memfs/f", stdin=bytes(4 * MIB)))
-    status, _, err = Pfs(relay.url).ended("cat", "/memfs/f")
+    status, out, err = Pfs(relay.url).ended("cat", "/memfs/f")
     equal(status, 1, "the reader")
-    contains(err, "cat: /memfs/f: the file changed while it was read", "its words")
+    equal(err, f"cat: /memfs/f: ended after {len(out)} of {4 * MIB} bytes: "
+               "the file changed while it was read\n", "its words")
+
+
+@case
+def how_much_of_a_file_came_is_told_when_its_server_is_gone(_):
+    server, pfs = original()
+    content = pattern(3 * MIB)
+    pfs("write", "/memfs/f", stdin=content)
+    relay = Relay(server.server_address[1], cuts=[MIB])
+    relay.on_cut = relay.refuse
+    status, out, err = Pfs(relay.url).ended("cat", "--retry-for", "0.3", "/memfs/f")
+    equal(status, 1, "the reader")
+    check(0 < len(out) < len(content), "it got a part")
+    same_bytes(out, content[:len(out)], "what came")
+    check(err.startswith(f"cat: /memfs/f: ended after {len(out)} of {3 * MIB} bytes: no server"), err)
 
 
 # ---- words, and where they go ----
