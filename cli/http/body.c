@@ -25,6 +25,7 @@ static size_t hand_out(struct http_exchange *x, const struct http_part *part)
     if (x->replied || !x->ops || !x->ops->body)
         return part->len;
     x->last_out = part->last;
+    http_help_not(http_exchange_loop(x));
     size_t taken = x->ops->body(x, x->data, part);
     x->paused = taken == HTTP_PAUSE || taken < part->len;
     x->last_out = part->last && !x->paused;

@@ -6,11 +6,11 @@
  *
  * The model. A server has loops, one thread each. A connection belongs to one loop
  * for its whole life, and so does each exchange (one request and its reply) on it:
- * everything about an exchange happens on the thread of its loop, or on that of a
- * loop that has its turn while it sleeps (http_loop_post_light); so a handler needs
- * no lock for what belongs to one exchange. What comes from another thread
- * comes as a task posted to the loop (http_loop_post), the only call here, beside
- * stop and statistics, that may be made anywhere.
+ * everything about an exchange happens on the thread of its loop or, while that
+ * sleeps, on another loop's that takes the turn for it; so a handler needs no lock for
+ * what belongs to one exchange. What comes from another thread
+ * comes as a task posted to the loop (http_loop_post, http_loop_post_light), the only
+ * calls here, beside stop and statistics, that may be made anywhere.
  *
  * No callback is ever called from inside a function of this header, with the
  * exception of http_server_start and http_server_stop: what a call causes happens
@@ -103,7 +103,7 @@ struct http_stats {
     uint64_t bytes_in, bytes_out;         /* on the wire */
     uint64_t connections;                 /* now */
     uint64_t wakes;                       /* of sleeping loops from other threads */
-    uint64_t helps;                       /* where another loop did the work instead */
+    uint64_t helped;                      /* where another loop did the work instead */
 };
 void http_server_stats(const struct http_server *s, struct http_stats *out); /* any thread */
 
@@ -137,7 +137,8 @@ void http_loop_post(struct http_loop *loop, struct http_task *task);
 
 /* The same for little work, a few microseconds with all that follows from it: posted
  * on the thread of another loop that has time, it may run there, after the call, as
- * if on the loop's own. Nothing else of the loop runs meanwhile. */
+ * if on the loop's own; nothing else of the loop runs meanwhile. Elsewhere it is
+ * http_loop_post(). Any thread. */
 void http_loop_post_light(struct http_loop *loop, struct http_task *task);
 
 /* A moment at which something is run. Lives in its owner; zero is a good start. */

@@ -133,13 +133,13 @@ static int look_and_sleep(struct http_loop *l, struct epoll_event *events, int64
         if (found)
             return n;
     }
-    l->sleeps_until_ns = patience < 0 ? INT64_MAX : from + patience;
-    atomic_store_explicit(&l->asleep, true, memory_order_seq_cst);
+    l->sleeps_until_ns = http_timers_next(&l->timers);
+    atomic_store_explicit(&l->sleep, HTTP_ASLEEP, memory_order_seq_cst);
     int64_t at_most = http_tasks_any(&l->tasks) ? 0 : patience;
     pthread_mutex_unlock(&l->turn_lock);
     int n = sleep_ns(l, events, at_most);
     pthread_mutex_lock(&l->turn_lock);
-    atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
+    atomic_store_explicit(&l->sleep, HTTP_AWAKE, memory_order_relaxed);
     l->calm = n == 1;
     if (n > 0)
         http_look_slept(&l->look, http_loop_clock() - from);
@@ -238,32 +238,27 @@ void *http_loop_thread(void *loop)
     return NULL;
 }
 
-void http_loop_rouse(struct http_loop *l)
+void http_loop_wake(struct http_loop *l)
 {
+    /* One of those who find it asleep, and only then. */
+    if (atomic_load_explicit(&l->sleep, memory_order_seq_cst) == HTTP_AWAKE ||
+        atomic_exchange_explicit(&l->sleep, HTTP_AWAKE, memory_order_seq_cst) == HTTP_AWAKE)
+        return;
     atomic_fetch_add_explicit(&l->wakes, 1, memory_order_relaxed);
     ssize_t n = write(l->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
     (void)n; /* an eventfd takes 2^64 - 2 of these */
 }
 
-/* Whether it is the caller's part to see to it that the task runs: one of those who
- * post to a loop that sleeps. */
-static bool push(struct http_loop *loop, struct http_task *task)
-{
-    return http_tasks_push(&loop->tasks, task) &&
-           atomic_load_explicit(&loop->asleep, memory_order_seq_cst) &&
-           atomic_exchange_explicit(&loop->asleep, false, memory_order_seq_cst);
-}
-
 void http_loop_post(struct http_loop *loop, struct http_task *task)
 {
-    if (push(loop, task))
-        http_loop_rouse(loop);
+    if (http_tasks_push(&loop->tasks, task))
+        http_loop_wake(loop);
 }
 
 void http_loop_post_light(struct http_loop *loop, struct http_task *task)
 {
-    if (push(loop, task) && !http_help_later(loop))
-        http_loop_rouse(loop);
+    if (http_tasks_push(&loop->tasks, task) && !http_help_later(loop))
+        http_loop_wake(loop);
 }
 
 unsigned http_loop_index(const struct http_loop *loop)

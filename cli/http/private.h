@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of the server core share: servers, loops, connections. Everything
- * of a loop and of its connections belongs to the loop's thread, unless it is said
- * otherwise here. */
+ * of a loop and of its connections belongs to the loop's thread, or to who helps it,
+ * unless it is said otherwise here. */
 #ifndef CLI_HTTP_PRIVATE_H
 #define CLI_HTTP_PRIVATE_H
 
@@ -118,6 +118,12 @@ struct http_listener {
     char *path; /* of a Unix socket, to be removed */
 };
 
+enum http_sleep {
+    HTTP_AWAKE,
+    HTTP_ASLEEP,
+    HTTP_PROMISED /* asleep, and a loop that has time will help it; see help.c */
+};
+
 struct http_loop {
     /* immutable after start */
     struct http_server *server;
@@ -127,13 +133,14 @@ struct http_loop {
     void *user;
     /* any thread */
     struct http_tasks tasks;
-    _Atomic bool asleep;      /* a post must wake it */
+    _Atomic int sleep;        /* enum http_sleep: who posts makes it HTTP_AWAKE and wakes it */
     _Atomic unsigned n_conns; /* counted when a connection is assigned */
-    _Atomic uint64_t requests, bytes_in, bytes_out, wakes, helps;
-    /* Held by its thread but for its sleep, and by a helper then (help.c): who has
-     * it is this loop's thread as to all that follows. */
+    _Atomic uint64_t requests, bytes_in, bytes_out, wakes, helped;
+    /* Held by its thread but for its sleep, and then by who helps it (help.c). Whoever
+     * holds it is this loop's thread, for all fields below. */
     pthread_mutex_t turn_lock;
-    struct http_loop *helps_next; /* another one, once this turn has no more to do */
+    struct http_loop *helps_next; /* another one, once this one has done its own work */
+    bool by_helper;               /* this turn is a helper's */
     bool calm;                    /* it slept, and one event woke it */
     int64_t sleeps_until_ns;      /* INT64_MAX: for as long as nothing comes */
     struct http_polled wake_polled;
@@ -189,16 +196,20 @@ unsigned http_connections(const struct http_server *s);
 int http_loop_init(struct http_loop *l, struct http_server *s, unsigned index);
 void http_loop_finish(struct http_loop *l);
 void *http_loop_thread(void *loop);
-void http_loop_work(struct http_loop *l); /* tasks, and connections that are ready */
-void http_loop_rouse(struct http_loop *l);
-int64_t http_loop_clock(void); /* now */
+/* A turn but for events, timers and burials. */
+void http_loop_work(struct http_loop *l);
+void http_loop_wake(struct http_loop *l);
+const char *http_loop_date(struct http_loop *l); /* of now, for a reply's head */
+int64_t http_loop_clock(void);                   /* now */
 /* Whose turn this thread runs: its own loop's or that of one it helps. NULL: no loop's. */
 extern _Thread_local struct http_loop *http_loop_current;
 
 /* help.c */
-bool http_help_later(struct http_loop *other); /* false: other than by waking it, no */
-void http_help(struct http_loop *l);           /* between its own work and its sleep */
-const char *http_loop_date(struct http_loop *l);
+/* This thread's loop will help `other` before its turn ends. False: it has no time,
+ * `other` must be woken. */
+bool http_help_later(struct http_loop *other);
+void http_help_not(struct http_loop *l); /* it has more to do itself */
+void http_help(struct http_loop *l);     /* after its own work, before its late replies */
 
 /* listen.c: address to a bound socket; accept.c: sockets to connections */
 int http_listener_open(struct http_listener *out, const char *address, char *why, size_t size);

@@ -74,6 +74,7 @@ static enum step dispatch(struct http_conn *c, const struct input *in)
     struct http_loop *l = c->loop;
     struct http_exchange *x = &c->x;
     begin_exchange(c, &l->head);
+    http_help_not(l);
     l->server->handler.request(l->server->handler.user, x);
     bool has_body = x->chunked || x->body_left;
     if (!has_body && (x->replied || !x->ops || !x->ops->body)) {
@@ -120,6 +121,11 @@ enum step http_request_step(struct http_conn *c, struct input *in)
     /* A client that does not read its replies gets no more of them. */
     if (c->out_len)
         return STEP_WAIT;
+    /* Requests are not light work. */
+    if (c->loop->by_helper && (in->len || c->readable)) {
+        http_conn_make_ready(c);
+        return STEP_WAIT;
+    }
     const char *why = NULL;
     int n = http_head_scan(&c->scan, in->at, in->len, &why);
     if (!n)

@@ -291,7 +291,7 @@ void http_server_stats(const struct http_server *s, struct http_stats *out)
         out->bytes_in += atomic_load_explicit(&l->bytes_in, memory_order_relaxed);
         out->bytes_out += atomic_load_explicit(&l->bytes_out, memory_order_relaxed);
         out->wakes += atomic_load_explicit(&l->wakes, memory_order_relaxed);
-        out->helps += atomic_load_explicit(&l->helps, memory_order_relaxed);
+        out->helped += atomic_load_explicit(&l->helped, memory_order_relaxed);
     }
 }
 

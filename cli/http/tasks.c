@@ -12,7 +12,7 @@ bool http_tasks_push(struct http_tasks *t, struct http_task *task)
      * post got the task into the list. */
     if (atomic_exchange_explicit(&task->queued, true, memory_order_acq_rel))
         return false;
-    /* Sequentially consistent, like the look at `asleep` that follows it: either the
+    /* Sequentially consistent, like the look at `sleep` that follows it: either the
      * poster sees that the loop sleeps or the loop sees the task. */
     struct http_task *head = atomic_load_explicit(&t->newest, memory_order_relaxed);
     do {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Streams and their hubs; see stream.h. A hub belongs to the thread of its loop;
- * only the watch's wake runs elsewhere, and it does nothing but post. */
+ * only the watch's wake runs elsewhere; it looks how much there is, and posts. */
 #include "serve/stream.h"
 
 #include <stdlib.h>
@@ -36,11 +36,13 @@ static int new_ring(struct stream *s, gos_ring_set *set, struct problem *p)
     return rc < 0 ? stream_problem(p, rc) : 0;
 }
 
-/* `offset` stays as it is while the watch is armed or its wake runs. */
+/* `offset` stays as it is while the watch is armed or its wake runs. The first who
+ * waits arms the watch before he is counted. */
 static bool is_light(struct hub *hub)
 {
     unsigned n = atomic_load_explicit(&hub->n_waiting, memory_order_relaxed);
-    return n <= LIGHT_READERS && n * (stream_span(hub->stream).tail - hub->offset) <= LIGHT_BYTES;
+    return n <= LIGHT_READERS &&
+           (n ? n : 1) * (stream_span(hub->stream).tail - hub->offset) <= LIGHT_BYTES;
 }
 
 static void wake(struct gos_ring_watch *watch)

@@ -10,9 +10,6 @@
 #include <stdint.h>
 
 #include <gostream.h>
-#include <gostream/ring.h>
-#include <gostream/ring_set.h>
-#include <gostream/ring_stats.h>
 
 #include "http/http.h"
 #include "serve/streamconf.h"
@@ -66,7 +63,7 @@ struct stream {
     int64_t made_ns;            /* wall clock; tells it from others of its name */
     _Atomic int64_t touched_ns; /* wall clock */
     unsigned n_hubs;
-    struct hub hubs[]; /* each of its loop's thread, but for what is any thread's */
+    struct hub hubs[]; /* each of its loop's thread, but for n_waiting */
 };
 
 /* NULL: a problem. `set` is whose limits it shares. */

@@ -172,9 +172,9 @@ struct gos_ring_view {
  * group, and must stay there until it was disarmed, fired or not; then it may be
  * armed again as it is. `wake` runs on any thread that calls the ring (a writer's,
  * another reader's, of who seals, deletes or sweeps), with no lock of the ring held.
- * It holds that thread up: leave word and return. It may arm its watch again for
- * what that was armed for, bytes or room; for the other one disarm first. It may
- * not disarm. */
+ * It holds that thread up: leave word and return. It may arm the same watch again,
+ * for the same thing (bytes or room); to change from one to the other disarm it
+ * first, outside of `wake`. */
 struct gos_ring_watch {
     size_t struct_size;
     void (*wake)(struct gos_ring_watch *watch);
