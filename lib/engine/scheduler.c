@@ -15,10 +15,12 @@
 #define SOONER_NS (20 * GOS__MS)  /* what is less does not count */
 #define HEDGE_SOONER_NS (200 * GOS__MS)  /* what is not late yet must come so much sooner */
 #define HEDGE_OVERDUE_NS (500 * GOS__MS) /* ... and so much if only what was expected is past */
+#define HEDGE_LOOKS 16                   /* for a second peer, in vain, for blocks of one piece */
 /* So much later than the first the second may come to its own pause: who limits
  * himself all at once with the others helps nobody. */
-#define HEDGE_LOOKS 16 /* for a second peer, in vain, for blocks of one piece */
 #define HEDGE_PAUSE_NS (120 * GOS__MS)
+#define HEDGE_ANYWAY_NS (500 * GOS__MS) /* late by so much, whatever it costs */
+#define HEDGE_FASTER 8                  /* ... or from who is so much faster */
 /* Seeds drop a peer that asks nothing for 60 s. */
 #define KEEPALIVE_NS (40 * GOS__SECOND)
 #define KEEPALIVE_AGAIN_NS (5 * GOS__SECOND) /* nothing to ask for was found */
@@ -184,11 +186,22 @@ static bool is_suspect(const struct gos__sched *s, const struct gos__sched_peer 
     return s->now >= r->until || to_win(s, r) > 0 || gos__sched_paused(s, first);
 }
 
+/* When too much came twice only he is asked who must be far sooner, or for what is
+ * very late. */
+static bool is_affordable(const struct gos__sched *s, const struct gos__sched_peer *first,
+                          const struct gos__sched_request *r, const struct gos__sched_peer *second)
+{
+    return s->hedge_credit > 0 || s->now >= r->until + HEDGE_ANYWAY_NS ||
+           (first->pace.rate && second->pace.rate / HEDGE_FASTER > first->pace.rate);
+}
+
 /* Late already, or certain to be: it sits in the queue of a slow peer, and one
  * that was measured would have it here much sooner. */
 static bool worth_it(const struct gos__sched *s, const struct gos__sched_peer *first,
                      const struct gos__sched_request *r, const struct gos__sched_peer *second)
 {
+    if (!is_affordable(s, first, r, second))
+        return false;
     if (s->now >= r->until)
         return true;
     if (gos__sched_paused(s, first) && !gos__sched_paused(s, second))
@@ -416,6 +429,7 @@ int gos__sched_new(struct gos__sched **out, const struct gos__sched_out *table, 
     s->user = user;
     s->change = 1;
     s->order_number = 1;
+    s->hedge_credit = GOS__SCHED_HEDGE_CREDIT;
     gos__list_init(&s->peers);
     *out = s;
     return 0;

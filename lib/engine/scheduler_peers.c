@@ -86,9 +86,19 @@ static bool find_stale(const struct gos__sched_peer *p, uint32_t piece, uint32_t
     return oldest < INT64_MAX;
 }
 
-void gos__sched_give_up(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot)
+void gos__sched_give_up(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot, bool twice)
 {
     retire(s, p, slot, GOS__SCHED_CANCEL_DUE);
+    p->request[slot].twice = twice;
+}
+
+/* For each block that answers a request, and each that came twice since it was asked
+ * twice. */
+static void account_hedges(struct gos__sched *s, bool twice)
+{
+    s->hedge_credit += twice ? -GOS__SCHED_HEDGE_PRICE : 1;
+    s->hedge_credit = gos__min_i64(s->hedge_credit, GOS__SCHED_HEDGE_CREDIT);
+    s->hedge_credit = gos__max_i64(s->hedge_credit, -GOS__SCHED_HEDGE_CREDIT);
 }
 
 void gos__sched_send_cancels(struct gos__sched *s, struct gos__sched_peer *p)
@@ -417,9 +427,12 @@ bool gos__sched_received(struct gos__sched *s, struct gos__sched_peer *p, uint32
         p->n_unasked++;
     if (given_up) {
         kept_up = p->request[older].kept_up;
+        if (p->request[older].twice)
+            account_hedges(s, true);
         gos__sched_forget_stale(p, older);
     }
     if (owned) {
+        account_hedges(s, false);
         /* Asked twice, it answered the first: the second can be cancelled. */
         retire(s, p, slot, given_up ? GOS__SCHED_CANCEL_DUE : GOS__SCHED_UNUSED);
         gos__sched_remove_owner(b, p);

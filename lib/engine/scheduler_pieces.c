@@ -159,10 +159,10 @@ void gos__sched_disown(struct gos__sched *s, uint32_t piece, uint32_t block,
 }
 
 /* Take the block away from everybody who was asked for it. */
-static void call_off(struct gos__sched *s, struct gos__sched_block *b)
+static void call_off(struct gos__sched *s, struct gos__sched_block *b, bool is_there)
 {
     for (unsigned i = 0; i < b->n_owners; i++)
-        gos__sched_give_up(s, b->owner[i].peer, b->owner[i].slot);
+        gos__sched_give_up(s, b->owner[i].peer, b->owner[i].slot, is_there);
     b->n_owners = 0;
 }
 
@@ -171,7 +171,7 @@ static void call_off_piece(struct gos__sched *s, struct gos__sched_piece *piece)
     for (uint32_t i = 0; piece->n_asked && i < piece->n_blocks; i++) {
         if (piece->block[i].state != GOS__SCHED_ASKED)
             continue;
-        call_off(s, &piece->block[i]);
+        call_off(s, &piece->block[i], false);
         piece->n_asked--;
     }
 }
@@ -220,7 +220,7 @@ void gos__sched_stored(struct gos__sched *s, uint32_t piece, uint32_t block)
     if (b->state == GOS__SCHED_FREE) {
         pc->n_free--;
     } else if (b->state == GOS__SCHED_ASKED) {
-        call_off(s, b);
+        call_off(s, b, true);
         pc->n_asked--;
     }
     b->state = GOS__SCHED_STORED;
@@ -355,7 +355,7 @@ static void free_asked(struct gos__sched *s, struct gos__sched_piece *piece)
     for (uint32_t i = 0; piece->n_asked && i < piece->n_blocks; i++) {
         if (piece->block[i].state != GOS__SCHED_ASKED)
             continue;
-        call_off(s, &piece->block[i]);
+        call_off(s, &piece->block[i], false);
         piece->n_asked--;
         make_free(s, piece, i);
     }

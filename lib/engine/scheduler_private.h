@@ -85,6 +85,7 @@ struct gos__sched_request {
     uint32_t answered; /* peer.n_answered when it was asked */
     uint8_t queue;     /* requests that it had when this one was asked */
     bool hedge;        /* somebody else was asked before, and is late */
+    bool twice;        /* given up because somebody else had answered: its block is redundant */
 };
 
 struct gos__sched_peer {
@@ -152,10 +153,17 @@ struct gos__sched {
     uint64_t change;       /* grows when a block becomes free or may be asked from more peers */
     uint64_t order_number; /* grows with each order */
     int64_t next_hedge;
+    int64_t hedge_credit; /* in blocks received, see GOS__SCHED_HEDGE_PRICE */
     /* the one block that is arriving */
     struct gos__sched_piece *arriving_piece;
     uint32_t arriving_block;
 };
+
+/* Of what is asked twice, what comes twice may be a block of so many that were asked
+ * for, and so many blocks at once. Where answers are late again and again, as on
+ * lossy lines, to ask twice would take from the line what it is to save. */
+#define GOS__SCHED_HEDGE_PRICE 128
+#define GOS__SCHED_HEDGE_CREDIT (8 * GOS__SCHED_HEDGE_PRICE)
 
 #define GOS__SCHED_EACH_PEER(s, p)                                                                 \
     for (struct gos__sched_peer *p =                                                               \
@@ -209,8 +217,9 @@ void gos__sched_ask(struct gos__sched *s, struct gos__sched_peer *p, struct gos_
 /* Ask for a block that nobody wants, so that the peer stays. */
 void gos__sched_ask_redundant(struct gos__sched *s, struct gos__sched_peer *p, uint32_t piece,
                               uint32_t block);
-/* The request has lost its block; the peer will be told by the next pass. */
-void gos__sched_give_up(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot);
+/* The request has lost its block; the peer will be told by the next pass. `twice`: it
+ * came from somebody else. */
+void gos__sched_give_up(struct gos__sched *s, struct gos__sched_peer *p, uint8_t slot, bool twice);
 void gos__sched_send_cancels(struct gos__sched *s, struct gos__sched_peer *p);
 /* A live request ends, or goes on as one that nobody waits for; its block is free
  * unless somebody else was asked for it too. */
