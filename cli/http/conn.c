@@ -348,6 +348,16 @@ void http_conn_set_timer(struct http_conn *c)
         http_timer_set(c->loop, &c->timer, c->since_ns + limit);
 }
 
+/* Its handler knows better than the clock. */
+static bool may_wait(struct http_conn *c)
+{
+    const struct http_exchange_ops *ops = c->x.ops;
+    if (c->phase != CONN_STREAM || !ops || !ops->patience || !ops->patience(&c->x, c->x.data))
+        return false;
+    c->since_ns = c->loop->now_ns;
+    return true;
+}
+
 void http_conn_expire(struct http_conn *c)
 {
     int64_t limit = limit_ns(c);
@@ -357,7 +367,9 @@ void http_conn_expire(struct http_conn *c)
         http_timer_set(c->loop, &c->timer, c->since_ns + limit);
         return;
     }
-    if (c->phase == CONN_HEAD && c->scan.looked_at && !c->refused && !c->out_len)
+    if (may_wait(c))
+        http_conn_set_timer(c);
+    else if (c->phase == CONN_HEAD && c->scan.looked_at && !c->refused && !c->out_len)
         http_conn_refuse(c, 408, "request head took too long", HTTP_END_TIMEOUT);
     else if (c->phase == CONN_BODY)
         http_conn_refuse(c, 408, "request body took too long", HTTP_END_TIMEOUT);

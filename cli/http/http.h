@@ -240,6 +240,9 @@ struct http_exchange_ops {
     /* After each `produce` that handed out bytes: so many of them, from the front,
      * are with the kernel and may be released. May be 0. */
     void (*sent)(struct http_exchange *x, void *data, size_t bytes);
+    /* Optional: the peer has taken nothing of a streaming reply for the send time limit.
+     * True: it may have as long again; else it is cut. */
+    bool (*patience)(struct http_exchange *x, void *data);
     /* The exchange is over; called exactly once for each one taken, as its last
      * callback. `x` must not be used after it. */
     void (*end)(struct http_exchange *x, void *data, enum http_end why);

@@ -26,6 +26,8 @@
 #define BORROW_MAX (512u << 10)
 /* Ranges that are named one by one at the end; all of them count in the sums. */
 #define GAPS_TOLD_BYTES 2048
+/* So often is looked at who takes nothing. */
+#define STUCK_LOOK_NS (2 * INT64_C(1000000000))
 
 struct reading {
     struct http_exchange *x;
@@ -73,6 +75,21 @@ static const char *why_ended(const struct reading *d)
     return events & GOS_RING_DELETED ? "deleted" : events & GOS_RING_SEALED ? "sealed" : "until";
 }
 
+/* What comes after the last byte that was asked for. */
+static uint64_t next_of(const struct reading *d)
+{
+    return d->next ? d->next : (uint64_t)gos_ring_reader_offset(d->reader);
+}
+
+/* Whether that is the end of the stream, too. */
+static uint32_t ends_with_stream(const struct reading *d)
+{
+    struct gos_ring_span span = stream_span(d->stream);
+    if (next_of(d) < span.tail || span.state == GOS_RING_STATE_OPEN)
+        return 0;
+    return span.state == GOS_RING_STATE_DELETED ? GOS_RING_DELETED : GOS_RING_SEALED;
+}
+
 static enum http_flow finish(struct reading *d, struct http_batch *batch)
 {
     struct bytes *t = &d->trailers;
@@ -81,8 +98,7 @@ static enum http_flow finish(struct reading *d, struct http_batch *batch)
                  (unsigned long long)d->gaps, (unsigned long long)d->dropped);
     if (d->gap_list.n && !d->gap_list.failed)
         bytes_format(t, "X-Stream-Gap-List: %.*s\r\n", (int)d->gap_list.n, d->gap_list.data);
-    bytes_format(t, "X-Stream-Next: %lld\r\nX-Stream-End: %s\r\n",
-                 (long long)(d->next ? d->next : (uint64_t)gos_ring_reader_offset(d->reader)),
+    bytes_format(t, "X-Stream-Next: %lld\r\nX-Stream-End: %s\r\n", (long long)next_of(d),
                  why_ended(d));
     /* Without the memory to say what was lost, nobody may take it for whole. */
     if (t->failed)
@@ -218,7 +234,7 @@ static enum http_flow produce(struct http_exchange *x, void *data, struct http_b
         return hand_out(d, batch);
     /* Relaxed: it is only a wish, and the task that brought it synchronises. */
     if (atomic_load_explicit(&d->stopping, memory_order_relaxed) || reached_until(d)) {
-        d->view.note.events = 0;
+        d->view.note.events = ends_with_stream(d);
         return end_early(d) ? hand_out(d, batch) : finish(d, batch);
     }
     for (;;) {
@@ -299,7 +315,20 @@ void reading_stop(struct reading *d)
     http_loop_post(d->loop, &d->stop);
 }
 
-static const struct http_exchange_ops ops = {.produce = produce, .sent = sent, .end = end};
+/* Whether a client that takes nothing may stay. While it takes nothing nobody here asks
+ * the ring, so nobody would be told that its reader is disconnected. */
+static bool patience(struct http_exchange *x, void *data)
+{
+    struct reading *d = data;
+    struct gos_ring_reader_stats st = {.struct_size = sizeof st};
+    (void)x;
+    gos_ring_reader_get_stats(d->reader, &st);
+    bool is_lost = st.policy == GOS_RING_DISCONNECT && st.offset < stream_span(d->stream).oldest;
+    return st.status == 0 && !is_lost && !atomic_load_explicit(&d->stopping, memory_order_relaxed);
+}
+
+static const struct http_exchange_ops ops = {
+    .produce = produce, .sent = sent, .patience = patience, .end = end};
 
 static struct reading *new_reading(struct http_exchange *x, bool framed)
 {
@@ -345,6 +374,7 @@ static void start(struct reading *d, enum gos_ring_policy policy)
                                .n_fields = sizeof fields / sizeof *fields};
     http_take(d->x, &ops, d);
     http_reply_stream(d->x, &reply);
+    http_set_send_timeout(d->x, STUCK_LOOK_NS);
 }
 
 static int read_until(struct http_exchange *x, bool *tail, struct problem *p)

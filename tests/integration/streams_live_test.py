@@ -194,6 +194,10 @@ def until_tail_reads_what_is_there_and_ends(_):
     put(server, "/streamfs/s", b"history")
     answer = ask(server, "GET /files?path=/streamfs/s&stream=true&until=tail")
     equal((answer.body, answer.trailers["x-stream-end"]), (b"history", "until"), "history")
+    ask(server, "POST /streams/close?path=/streamfs/s")
+    for more in ("", "&framed=1"):
+        answer = ask(server, "GET /files?path=/streamfs/s&stream=true&until=tail" + more)
+        equal(answer.trailers["x-stream-end"], "sealed", f"where nothing comes any more {more}")
     empty = ask(server, "GET /files?path=/streamfs/new&stream=true&until=tail")
     equal((empty.status, empty.body), (200, b""), "of an empty stream")
 

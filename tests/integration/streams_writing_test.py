@@ -196,6 +196,23 @@ def a_disconnected_reader_sees_that_it_was_cut(_):
 
 
 @case
+def who_takes_nothing_is_cut_once_it_is_disconnected(_):
+    server = Server()
+    mount = {"fstype": "streamfs", "path": "/b", "config": {
+        "block_timeout": "1s", "ring_buffer_size": "64KB", "channel_buffer_size": "64KB"}}
+    equal(ask_json(server, "POST /mount", mount)[0], 200, "mount")
+    for policy in ("disconnect", "block"):
+        with Wire(server, recv_buffer=4096) as lazy, Wire(server, recv_buffer=4096) as lossy:
+            lazy.stream("/b/s", f"&policy={policy}")
+            lossy.stream("/b/s")
+            for n in range(128):
+                put(server, "/b/s", numbered(n))
+            # It never reads, so nothing but the server's own look can find it out.
+            eventually(lambda: readers(server, "/b/s") == 1, f"{policy}: it is gone")
+        eventually(lambda: readers(server, "/b/s") == 0, "both are")
+
+
+@case
 def late_joiners_get_the_whole_ring_also_with_the_low_latency_configuration(_):
     server = Server("--channel-buffer-size", "256KB", "--ring-buffer-size", "512KB")
     for n in range(200):
