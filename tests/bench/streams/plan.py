@@ -108,5 +108,7 @@ TARGETS = [
     ("ring/64/r1", "million_per_s", ">=", 5),
     ("ring/65536/r0", "of_memcpy_pct", ">=", 60),
     ("ring/65536/r1", "of_memcpy_pct", ">=", 60),
+    # With a processor to spare a reader may look; as it judges it also thinks of others.
+    ("ring/paced-*/ring-looks-*", "p50_us", "<=", 5),
     ("ring/paced-*/ring-as-it-judges", "p50_us", "<=", 5),
 ]

@@ -137,7 +137,8 @@ static void crowd_holds_no_more_than_the_limit(const char *begin, size_t len)
         fd[i] = crowd_in(&r, r.address[i % 2], begin, len);
         assert_true(buffered(&r) <= limit);
     }
-    /* limit / len of them, and some of which only a part was read that had room */
+    /* limit / len of them are whole, 20 or 17; of a few more only a part was read, which
+     * had room: there cannot be as many of these as of those. */
     await_connections(&r, N / 2);
     assert_true(stats_of(&r).connections > 0);
     assert_true(buffered(&r) > limit / 2);
