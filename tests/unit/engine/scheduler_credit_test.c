@@ -90,6 +90,12 @@ static void use_up(struct srig *r, struct two *t)
     assert_true(after > LATE_NS);
 }
 
+static void send_on(struct srig *r, const struct two *t, unsigned blocks)
+{
+    for (unsigned i = 0; i < blocks / 64; i++)
+        srig_measure(r, t->steady, 51, 64, STEADY_NS);
+}
+
 static void who_came_twice_too_often_is_waited_for_longer(void **state)
 {
     struct srig *r = *state;
@@ -113,8 +119,30 @@ static void blocks_that_come_once_pay_for_it(void **state)
     struct srig *r = *state;
     struct two t = two_peers(r);
     use_up(r, &t);
-    for (unsigned i = 0; i < 8; i++)
-        srig_measure(r, t.steady, 51, 64, STEADY_NS);
+    send_on(r, &t, 512);
+    next_piece(r, &t);
+    assert_true(asked_twice_after(r, &t) < SOON_NS);
+}
+
+static void who_sent_much_may_not_come_twice_without_end(void **state)
+{
+    struct srig *r = *state;
+    struct two t = two_peers(r);
+    send_on(r, &t, 6400);
+    next_piece(r, &t);
+    use_up(r, &t);
+}
+
+static void who_came_twice_for_long_is_forgiven(void **state)
+{
+    struct srig *r = *state;
+    struct two t = two_peers(r);
+    for (unsigned i = 0; i < 30; i++) {
+        asked_twice_after(r, &t);
+        answer_as_well(r, &t);
+        next_piece(r, &t);
+    }
+    send_on(r, &t, 1280);
     next_piece(r, &t);
     assert_true(asked_twice_after(r, &t) < SOON_NS);
 }
@@ -155,6 +183,8 @@ int main(void)
         T(who_came_twice_too_often_is_waited_for_longer),
         T(who_is_far_faster_is_asked_all_the_same),
         T(blocks_that_come_once_pay_for_it),
+        T(who_sent_much_may_not_come_twice_without_end),
+        T(who_came_twice_for_long_is_forgiven),
         T(who_does_not_answer_as_well_costs_nothing),
         T(what_was_called_off_for_a_jump_costs_nothing),
     };
