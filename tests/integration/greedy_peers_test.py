@@ -20,7 +20,7 @@ from torrentmaker import KIB, MAKERS, MIB, make_v1, make_v2, merkle, pattern
 
 ALLOWED_FAST, HASH_REQUEST = 17, 21
 PIECE = 16 * KIB
-MILLIONS = 16
+MILLIONS = 40
 HASHES = 2048  # that one request asks for: 64 KiB
 
 
@@ -91,8 +91,9 @@ def one_that_allows_without_end(work):
     check(hostile.wait_for("millions", 1), "the flood does not begin")
     before = anonymous(mount)
     check(hostile.wait_for("millions", MILLIONS, 20 * patience()), "the flood has stopped")
-    # Each that was remembered would take 4 bytes at least; buffers take some, once.
-    check(anonymous(mount) - before < 32 * MIB, f"memory grew from {before} to {anonymous(mount)}")
+    # Each that was remembered would take 4 bytes at least, 160 MB in all; buffers take
+    # some, once: 6 to 37 MB were seen.
+    check(anonymous(mount) - before < 80 * MIB, f"memory grew from {before} to {anonymous(mount)}")
     mount.end()
 
 
