@@ -83,10 +83,11 @@ static uint64_t ended(const struct http_stats *s)
 }
 
 /* One more client sends `len` bytes. Wait until they are read, or it is cut off in the
- * middle of them. */
+ * middle of them, or its request has begun: of a paused body no more may be read. */
 static int crowd_in(const struct rig *r, const char *address, const char *data, size_t len)
 {
     const struct http_stats before = stats_of(r);
+    int begun = atomic_load(&r->begun);
     int fd = client_connect(address);
     for (size_t at = 0; at < len;) {
         ssize_t n = send(fd, data + at, len - at, MSG_NOSIGNAL);
@@ -96,7 +97,8 @@ static int crowd_in(const struct rig *r, const char *address, const char *data, 
     }
     for (int ms = 0;; ms++) {
         const struct http_stats now = stats_of(r);
-        if (now.bytes_in - before.bytes_in >= len || ended(&now) > ended(&before))
+        if (now.bytes_in - before.bytes_in >= len || ended(&now) > ended(&before) ||
+            atomic_load(&r->begun) > begun)
             return fd;
         if (ms == PATIENCE_MS)
             fail_msg("neither read nor cut");
