@@ -8,9 +8,9 @@
  * for its whole life, and so does each exchange (one request and its reply) on it:
  * everything about an exchange happens on the thread of its loop or, while that
  * sleeps, on another loop's that takes the turn for it; so a handler needs no lock for
- * what belongs to one exchange. What comes from another thread
- * comes as a task posted to the loop (http_loop_post, http_loop_post_light), the only
- * calls here, beside stop and statistics, that may be made anywhere.
+ * what belongs to one exchange. What comes from another thread comes as a task posted
+ * to the loop (http_loop_post, http_loop_post_light), the only calls here, beside stop
+ * and statistics, that may be made anywhere.
  *
  * No callback is ever called from inside a function of this header, with the
  * exception of http_server_start and http_server_stop: what a call causes happens

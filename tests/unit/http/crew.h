@@ -51,9 +51,11 @@ struct http_stats crew_stats(const struct crew *c);
 void crew_await_connections(const struct crew *c, uint64_t n);
 void crew_poke(int fd);
 void crew_await_seen(struct spot *s);
+/* True: another loop's thread did it. Whether its own sleeps is not for tests to say. */
 bool crew_poke_helps(struct crew *c, int fd, struct spot *s);
 void crew_poke_until_helped(struct crew *c, int fd, struct spot *s);
 int crew_open_tap(struct crew *c, const char *version);
+/* On two loops, so that the poker pokes the tap's. */
 struct spot *crew_tap_and_poker(struct crew *c, int *tap, int *poker);
 void crew_leave(struct crew *c, int tap, int poker);
 
